@@ -1,0 +1,123 @@
+/** Which arithmetic a {@link Compute} runs on. `js` is the naive reference for tests. */
+export type BackendName = "wasm" | "blas" | "js";
+
+/** What a run reports about the machinery that it used. */
+export interface BackendInfo {
+  readonly name: BackendName;
+  /** Name and version of the system BLAS, e.g. `OpenBLAS 0.3.21`; null without one. */
+  readonly blas: string | null;
+  /** WebAssembly build in use; `none` for the `js` backend. */
+  readonly simd: "plain" | "relaxed" | "none";
+  readonly threads: number;
+}
+
+export interface ComputeOptions {
+  /** `auto` (default): the system BLAS when one is found and passes its self-test, WebAssembly otherwise. */
+  readonly backend?: BackendName | "auto";
+  /** Threads of the kernels and of the BLAS; default: the machine's cores, at most 8. */
+  readonly threads?: number;
+  /** WebAssembly build; `auto` probes for relaxed SIMD. */
+  readonly simd?: "plain" | "relaxed" | "auto";
+}
+
+/** Arrays made inside one {@link Compute.scope}; all are released together when the scope's body returns. */
+export interface Scope {
+  /** `length` zeros, 64-byte aligned, in the memory of the kernels. */
+  f64(length: number): Float64Array;
+  /** `length` zero words, for bit-packed activation patterns. */
+  u32(length: number): Uint32Array;
+  /** A copy of `source` in the memory of the kernels. */
+  copy(source: ArrayLike<number>): Float64Array;
+}
+
+/**
+ * Dense kernels in f64. Matrices are row-major; `lda` is the distance between rows. Every array argument must come
+ * from a {@link Scope} of the same {@link Compute} (else TypeError); an array shorter than the shape asks for is a
+ * RangeError that names both. Zero-sized shapes are allowed everywhere. NaN and infinity propagate as in IEEE
+ * arithmetic. Outputs may not alias inputs unless said.
+ */
+export interface Kernels {
+  /** C <- alpha op(A) op(B) + beta C, with op(A) m x k and op(B) k x n. `beta = 0` overwrites C, NaN included. */
+  gemm(
+    transA: boolean,
+    transB: boolean,
+    m: number,
+    n: number,
+    k: number,
+    alpha: number,
+    a: Float64Array,
+    lda: number,
+    b: Float64Array,
+    ldb: number,
+    beta: number,
+    c: Float64Array,
+    ldc: number,
+  ): void;
+  /** y <- alpha op(A) x + beta y with A m x n as stored (`trans`: y has n entries, x has m). */
+  gemv(
+    trans: boolean,
+    m: number,
+    n: number,
+    alpha: number,
+    a: Float64Array,
+    lda: number,
+    x: Float64Array,
+    beta: number,
+    y: Float64Array,
+  ): void;
+  /** y <- A^T (A x), A m x n, reading A once. */
+  normalProduct(m: number, n: number, a: Float64Array, lda: number, x: Float64Array, y: Float64Array): void;
+  /**
+   * Gated product: out_i <- sum_p D_p(i) x_i . v_p. X is n x d, V is P x d (row p is v_p).
+   * `patterns` is bit-packed, {@link patternWords}(n) words a pattern; bit (i mod 32) of word floor(i / 32) is D_p(i).
+   */
+  gatedForward(n: number, d: number, p: number, x: Float64Array, patterns: Uint32Array, v: Float64Array, out: Float64Array): void;
+  /** Adjoint of {@link gatedForward}: row p of out (P x d) <- X^T (D_p r). */
+  gatedAdjoint(n: number, d: number, p: number, x: Float64Array, patterns: Uint32Array, r: Float64Array, out: Float64Array): void;
+  /** Bit-packed activation patterns D_p(i) = [x_i . g_p > 0] of the rows g_p of G (P x d). */
+  activationPatterns(n: number, d: number, p: number, x: Float64Array, g: Float64Array, out: Uint32Array): void;
+  /** Each row v_p of V (P x d) <- max(0, 1 - tau / ||v_p||) v_p, in place (the proximal map of tau sum ||v_p||). */
+  blockSoftThreshold(p: number, d: number, v: Float64Array, tau: number): void;
+  dot(n: number, x: Float64Array, y: Float64Array): number;
+  /** y <- alpha x + y. */
+  axpy(n: number, alpha: number, x: Float64Array, y: Float64Array): void;
+  /** Euclidean norm, safe against overflow and underflow. */
+  norm2(n: number, x: Float64Array): number;
+  /** max |x_i|; NaN if any entry is. */
+  normInf(n: number, x: Float64Array): number;
+  /** sum |x_i|. */
+  norm1(n: number, x: Float64Array): number;
+  /**
+   * Lower Cholesky factor of the symmetric n x n matrix whose lower triangle is in `a`, in place; the strict upper
+   * triangle is set to zero. Returns 0, or k when the leading k x k minor is not positive definite.
+   */
+  cholesky(n: number, a: Float64Array, lda: number): number;
+  /** B (n x nrhs) <- L^{-1} B, or L^{-T} B when `trans`, with L the lower triangle of `l`. */
+  solveLower(trans: boolean, n: number, nrhs: number, l: Float64Array, ldl: number, b: Float64Array, ldb: number): void;
+  /**
+   * Eigenvalues (ascending, into `values`) and orthonormal eigenvectors of the symmetric n x n matrix in `a` (both
+   * triangles read); on return column k of `a` is the k-th eigenvector.
+   */
+  symmetricEigen(n: number, a: Float64Array, lda: number, values: Float64Array): void;
+}
+
+/** A thread team, its memory and its kernels. Make one a process (or worker) and close it. */
+export interface Compute extends Kernels {
+  readonly info: BackendInfo;
+  /** Bytes of kernel memory in use now. */
+  readonly bytesInUse: number;
+  /**
+   * Runs `body` with a fresh scope; its arrays are released when `body` returns or throws. Results that must outlive
+   * the scope are copied out by the caller. Scopes nest.
+   *
+   * @throws RangeError when the kernel memory is full, with the size asked for and what to do about it.
+   */
+  scope<T>(body: (scope: Scope) => T): T;
+  /** Stops the threads. The handle is dead afterwards. */
+  close(): Promise<void>;
+}
+
+/** 32-bit words that hold one activation pattern of n rows. */
+export function patternWords(n: number): number {
+  return (n + 31) >>> 5;
+}
