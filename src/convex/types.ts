@@ -1,3 +1,4 @@
+import type { Compute } from "../compute/types.ts";
 import type { Matrix } from "../base/matrix.ts";
 import type { TwoLayerNetwork } from "../network/two-layer.ts";
 
@@ -76,4 +77,21 @@ export interface Solution {
   readonly seconds: number;
   /** Dual point behind `lowerBound` (n entries, in the sum scaling) and the bound on M(v) = max_u |v'(Xu)_+| used. */
   readonly dual: { readonly v: Float64Array; readonly maxBound: number };
+}
+
+export interface SolveOptions {
+  readonly compute: Compute;
+  /** Relative duality gap at which a solve is `optimal`; default 1e-6. */
+  readonly tolerance?: number;
+  /** Wall-clock budget in seconds; the best answer and bounds so far are returned when it is used up. Default: none. */
+  readonly seconds?: number;
+  /** A monotonic clock in seconds. */
+  readonly now: () => number;
+  readonly seed?: number;
+  /** Polled often; true ends the solve with status `interrupted` and the best answer so far. */
+  readonly cancelled?: () => boolean;
+  /** A network to start from (e.g. the solution at a nearby beta, or a checkpoint); same d. */
+  readonly start?: TwoLayerNetwork;
+  /** False: train only; `lowerBound` is then -Infinity. For validation folds. Default true. */
+  readonly certify?: boolean;
 }

@@ -1,0 +1,105 @@
+import { randomStream } from "../../base/random.ts";
+import type { Compute } from "../../compute/types.ts";
+import type { CoreProblem } from "../reduction.ts";
+import { roundingAllowance, weightedRows } from "./rows.ts";
+import { shorBound } from "./shor.ts";
+import { maximizeExactly } from "./sphere.ts";
+
+/** An upper bound of M(v) = max_{||u|| <= 1} |sum v_i (z_i'u + b)_+| (b free or 0), and how it was found. */
+export interface MaximumBound {
+  readonly value: number;
+  readonly method: "exact" | "shor";
+  /** For exact methods: where the maximum is attained (core coordinates), its sign; null otherwise. */
+  readonly witness: { readonly u: Float64Array; readonly b: number; readonly sign: 1 | -1 } | null;
+}
+
+/** Up to this rank M(v) is found exactly. */
+export const EXACT_RANK = 3;
+/** Ellipsoids |u|^2 + tau (b/R)^2 <= 1 + tau that hold every (u, b) with |u| <= 1, |b| <= R. */
+const FREE_BIAS_TAU = [0.03, 0.1, 0.3, 1];
+
+/**
+ * Bounds M(v): exactly when the rank is at most 3 and `stop` allows, by Shor's relaxation otherwise. Valid for any v;
+ * with a free hidden bias v must sum to zero (else M is infinite). Floating point, not directed rounding.
+ */
+export function boundMaximum(
+  compute: Compute,
+  core: Pick<CoreProblem, "Z" | "freeBias">,
+  v: Float64Array,
+  seed: number,
+  stop: () => boolean,
+): MaximumBound {
+  if (core.Z.cols <= EXACT_RANK) {
+    const exact = core.freeBias ? exactFreeBias(core.Z, v, stop) : exactPlain(core.Z, v, stop);
+    if (exact !== null) return exact;
+  }
+  let value = 0;
+  for (const sign of [1, -1]) {
+    const signed = v.map((t) => sign * t);
+    const random = randomStream(seed, `shor${sign}`);
+    value = Math.max(value, core.freeBias ? shorFreeBias(compute, core.Z, signed, random) : shor(compute, core.Z, signed, random));
+  }
+  return { value, method: "shor", witness: null };
+}
+
+type Exact = MaximumBound | null;
+type Z = CoreProblem["Z"];
+
+function exactPlain(Z: Z, v: Float64Array, stop: () => boolean): Exact {
+  const rows = weightedRows(Z.data, Z.rows, Z.cols, v);
+  let best: MaximumBound = { value: 0, method: "exact", witness: null };
+  for (const sign of [1, -1] as const) {
+    const found = maximizeExactly({ ...rows, v: rows.v.map((t) => sign * t) }, stop);
+    if (found === null) return null;
+    if (found.value > best.value) best = { ...best, value: found.value, witness: { u: found.u, b: 0, sign } };
+  }
+  return { ...best, value: best.value + roundingAllowance(rows) };
+}
+
+/**
+ * With sum v = 0 the maximum over b is at a kink b = -x_i'u, so M is the largest of n problems without a bias, on the
+ * data translated to each row.
+ */
+function exactFreeBias(Z: Z, v: Float64Array, stop: () => boolean): Exact {
+  const { rows: n, cols: r } = Z;
+  let best: MaximumBound = { value: 0, method: "exact", witness: null };
+  let allowance = 0;
+  const translated = new Float64Array(n * r);
+  for (let pivot = 0; pivot < n; pivot++) {
+    if (stop()) return null;
+    for (let i = 0; i < n; i++) for (let k = 0; k < r; k++) translated[i * r + k] = Z.data[i * r + k] - Z.data[pivot * r + k];
+    const found = exactPlain({ rows: n, cols: r, data: translated }, v, stop);
+    if (found === null) return null;
+    allowance = Math.max(allowance, found.value);
+    if (found.witness === null || found.value <= best.value) continue;
+    let b = 0;
+    for (let k = 0; k < r; k++) b -= found.witness.u[k] * Z.data[pivot * r + k];
+    best = { ...found, witness: { ...found.witness, b } };
+  }
+  return { ...best, value: Math.max(best.value, allowance) };
+}
+
+function shor(compute: Compute, Z: Z, v: Float64Array, random: ReturnType<typeof randomStream>): number {
+  return shorBound(compute, weightedRows(Z.data, Z.rows, Z.cols, v), random);
+}
+
+/**
+ * The free bias as one more coordinate: at a maximum |b| <= R = max ||x_i||, and the ball |u| <= 1 times that interval
+ * lies in the ellipsoid |u|^2 + tau (b/R)^2 <= 1 + tau for every tau > 0. The best of a few is taken.
+ */
+function shorFreeBias(compute: Compute, Z: Z, v: Float64Array, random: ReturnType<typeof randomStream>): number {
+  const { rows: n, cols: r } = Z;
+  let radius = 0;
+  for (let i = 0; i < n; i++) radius = Math.max(radius, Math.hypot(...Z.data.subarray(i * r, (i + 1) * r)));
+  let best = Number.POSITIVE_INFINITY;
+  for (const tau of FREE_BIAS_TAU) {
+    const scale = Math.sqrt(1 + tau);
+    const data = new Float64Array(n * (r + 1));
+    for (let i = 0; i < n; i++) {
+      for (let k = 0; k < r; k++) data[i * (r + 1) + k] = scale * Z.data[i * r + k];
+      data[i * (r + 1) + r] = (scale * radius) / Math.sqrt(tau);
+    }
+    best = Math.min(best, shorBound(compute, weightedRows(data, n, r + 1, v), random));
+  }
+  return best;
+}

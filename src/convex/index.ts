@@ -1,0 +1,7 @@
+/**
+ * The convex laboratory: training two-layer ReLU networks as a convex program, and bounds of the training objective that
+ * hold over all activation patterns (Ergen & Pilanci, arXiv:2002.11219; Pilanci & Ergen, arXiv:2002.10553). Knows
+ * losses, patterns, programs, solvers and bounds. Knows nothing of files, tables, runs or the terminal.
+ */
+export { betaMax, networkObjective, solveConvex } from "./solve.ts";
+export type * from "./types.ts";

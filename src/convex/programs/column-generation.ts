@@ -1,0 +1,195 @@
+import type { Compute } from "../../compute/types.ts";
+import { solveConeProgram } from "../solvers/interior-point.ts";
+import { patternOf } from "../patterns/pattern.ts";
+import {
+  coreObjective,
+  dualPoint,
+  penalizedNorm,
+  type ProgramContext,
+  predictions,
+  rowsTimes,
+  type Unit,
+  unitKey,
+} from "./context.ts";
+import type { Pricer } from "./pricing.ts";
+
+/** A network in core coordinates with everything that follows from it. */
+export interface Iterate {
+  readonly units: readonly Unit[];
+  readonly c0: number;
+  readonly f: Float64Array;
+  /** Objective in core scaling. */
+  readonly objective: number;
+  readonly v: Float64Array;
+}
+
+export interface GenerationOptions {
+  /** Relative accuracy of each convex solve. */
+  readonly accuracy: number;
+  /** Polled between rounds and inside solves; true ends the generation. */
+  readonly stop: () => boolean;
+  /** Rounds without a candidate that end it: 2 when pricing is heuristic (the second searches harder), 1 when exact. */
+  readonly confirmations: number;
+  /** Ends the generation once every gain is below beta times this. */
+  readonly slack: number;
+}
+
+/** Units whose norm is below this part of the largest are dropped after a solve. */
+const PRUNE = 1e-7;
+/** Gives up after this many rounds in a row that did not lower the objective. */
+const MAX_IDLE_ROUNDS = 3;
+
+/** The iterate of given units. */
+export function iterateOf(context: ProgramContext, units: readonly Unit[], c0: number): Iterate {
+  const f = predictions(context, units, c0);
+  return { units, c0, f, objective: coreObjective(context, units, f), v: dualPoint(context, f) };
+}
+
+/**
+ * Column generation for the convex program over all (or listed) patterns, as a generator of improving iterates:
+ * 1. price: find units whose gain at the dual point exceeds beta;
+ * 2. solve the convex program restricted to the working set (interior point);
+ * 3. prune the units that it sent to zero; repeat until pricing finds nothing.
+ *
+ * Every iterate is a feasible network, and objectives never rise. Returns whether pricing ended it (rather than `stop`),
+ * and every pattern that was ever in the working set.
+ */
+export function* generateColumns(
+  compute: Compute,
+  context: ProgramContext,
+  pricer: Pricer,
+  start: Iterate,
+  options: GenerationOptions,
+): Generator<Iterate, { converged: boolean; seen: Map<string, Unit> }> {
+  const { core } = context;
+  const seen = new Map<string, Unit>();
+  let current = start;
+  for (const unit of start.units) seen.set(unit.key, unit);
+  let quiet = 0;
+  let idle = 0;
+  yield current;
+  // Units of a given start that lie in known cells are first solved for as they are.
+  let solveFirst = start.units.length > 0;
+  while (!options.stop()) {
+    const candidates = solveFirst ? [] : pricer.price(current.v, current.units, quiet > 0);
+    const working = new Map(current.units.map((unit) => [unit.key, unit]));
+    const size = meanNorm(context, current) || defaultNorm(context, current, candidates[0]?.unit.a);
+    let added = 0;
+    for (const { unit, gain } of candidates) {
+      if (working.has(unit.key) || gain <= core.beta * options.slack) continue;
+      const scale = (0.1 * size) / penalizedNorm(context, unit.a);
+      working.set(unit.key, { ...unit, a: unit.a.map((t) => t * scale) });
+      seen.set(unit.key, unit);
+      added += 1;
+    }
+    if (!solveFirst && added === 0) {
+      quiet += 1;
+      if (quiet >= options.confirmations) return { converged: true, seen };
+      continue;
+    }
+    solveFirst = false;
+    if (options.stop()) break;
+    const { iterate: next, converged } = solveRestricted(compute, context, [...working.values()], options);
+    if (next.objective < current.objective) {
+      idle = next.objective < current.objective * (1 - 1e-12) ? 0 : idle + 1;
+      if (idle === 0) quiet = 0;
+      current = next;
+      yield current;
+    } else idle += 1;
+    if (idle >= MAX_IDLE_ROUNDS) return { converged, seen };
+  }
+  return { converged: false, seen };
+}
+
+/** The convex program on the cells of the given units, solved; units that it sends to zero are dropped. */
+function solveRestricted(
+  compute: Compute,
+  context: ProgramContext,
+  units: readonly Unit[],
+  { accuracy, stop }: Pick<GenerationOptions, "accuracy" | "stop">,
+): { iterate: Iterate; converged: boolean } {
+  const { core, loss, E, n, p, penalized, gated } = context;
+  const blocks = units.map(({ pattern, sign, a }) => ({ pattern, sign, start: a }));
+  const { y, beta, freeBias: offset } = core;
+  const program = { E, n, p, penalized, y, loss, beta, cones: !gated, offset, blocks };
+  const { a, c0, converged } = solveConeProgram(compute, program, accuracy, stop);
+  const solved = units.map((unit, j) => ({ ...unit, a: a[j] }));
+  return { iterate: iterateOf(context, prune(context, solved), c0), converged };
+}
+
+/** Units of equal sign whose directions differ by less than this angle (in radians, about) are tried as one. */
+const PARALLEL = [1e-2, 1e-3, 1e-5];
+/** A merged network may be worse by this relative amount, which is below what the solver resolves. */
+const EQUAL = 1e-11;
+
+/**
+ * An equally good iterate with fewer units, when merging nearly parallel ones gives one: neurons that sit on a kink are
+ * often split over the cells beside it. The merged cells are solved again, and kept only if the objective does not rise.
+ */
+export function consolidate(
+  compute: Compute,
+  context: ProgramContext,
+  iterate: Iterate,
+  options: Pick<GenerationOptions, "accuracy" | "stop">,
+): Iterate {
+  let current = iterate;
+  for (const angle of PARALLEL) {
+    const merged = mergeParallel(context, current.units, angle);
+    if (options.stop() || merged.length === 0 || merged.length === current.units.length) continue;
+    const next = solveRestricted(compute, context, merged, options).iterate;
+    if (next.objective <= current.objective * (1 + EQUAL)) current = next;
+  }
+  return current;
+}
+
+function mergeParallel(context: ProgramContext, units: readonly Unit[], angle: number): Unit[] {
+  const { E, n, p } = context;
+  const order = [...units].sort((x, y) => penalizedNorm(context, y.a) - penalizedNorm(context, x.a));
+  const groups: Unit[][] = [];
+  for (const unit of order) {
+    const group = groups.find(([head]) => {
+      if (head.sign !== unit.sign) return false;
+      const scale = penalizedNorm(context, head.a) / penalizedNorm(context, unit.a);
+      let distance = 0;
+      for (let k = 0; k < p; k++) distance += (head.a[k] - scale * unit.a[k]) ** 2;
+      return Math.sqrt(distance) <= angle * penalizedNorm(context, head.a);
+    });
+    if (group === undefined) groups.push([unit]);
+    else group.push(unit);
+  }
+  const byKey = new Map<string, Unit>();
+  for (const group of groups) {
+    const a = new Float64Array(p);
+    for (const unit of group) for (let k = 0; k < p; k++) a[k] += unit.a[k];
+    const [head] = group;
+    const pattern = group.length === 1 ? head.pattern : patternOf(rowsTimes(E, n, p, a));
+    const key = unitKey(head.sign, pattern);
+    if (!byKey.has(key)) byKey.set(key, { ...head, key, pattern, a });
+  }
+  return [...byKey.values()];
+}
+
+function meanNorm(context: ProgramContext, { units }: Iterate): number {
+  let sum = 0;
+  for (const unit of units) sum += penalizedNorm(context, unit.a);
+  return units.length > 0 ? sum / units.length : 0;
+}
+
+/** The size at which a first unit would explain the dual point: ||v|| / ||E u||. */
+function defaultNorm({ E, n, p }: ProgramContext, { v }: Iterate, u: Float64Array | undefined): number {
+  if (u === undefined) return 1;
+  let response = 0;
+  for (let i = 0; i < n; i++) {
+    let z = 0;
+    for (let k = 0; k < p; k++) z += E[i * p + k] * u[k];
+    response += Math.max(0, z) ** 2;
+  }
+  const size = Math.hypot(...v) / Math.sqrt(response);
+  return Number.isFinite(size) && size > 0 ? size : 1;
+}
+
+function prune(context: ProgramContext, units: readonly Unit[]): Unit[] {
+  let largest = 0;
+  for (const unit of units) largest = Math.max(largest, penalizedNorm(context, unit.a));
+  return units.filter((unit) => penalizedNorm(context, unit.a) > PRUNE * largest);
+}
