@@ -5,6 +5,8 @@ import { type Matrix, matrix, row } from "../base/matrix.ts";
  *
  * - `relu`: a_j(x) = max(0, u_j . x + b_j).
  * - `gated`: a_j(x) = [g_j . x + h_j > 0] (u_j . x + b_j), with fixed gates (g_j, h_j).
+ *
+ * `m = 0` is the constant network c0.
  */
 export interface TwoLayerNetwork {
   readonly kind: "two-layer";
@@ -19,6 +21,33 @@ export interface TwoLayerNetwork {
   readonly c0: Float64Array;
   /** Gates of a gated network: G is m x d, h has m entries; null for `relu`. */
   readonly gates: { readonly G: Matrix; readonly h: Float64Array } | null;
+}
+
+/**
+ * Checks that the arrays of a network fit together.
+ *
+ * @throws RangeError naming the first array that does not fit, with both shapes.
+ * @throws TypeError when the activation and the gates contradict each other.
+ */
+export function checkShapes({ activation, U, b, W, c0, gates }: TwoLayerNetwork): void {
+  const need = (name: string, rows: number, cols: number, array: Matrix): void => {
+    if (array.rows !== rows || array.cols !== cols || array.data.length !== rows * cols) {
+      const got = `${array.rows} x ${array.cols} with ${array.data.length} entries`;
+      throw new RangeError(`${name} must be ${rows} x ${cols} beside U, which is ${U.rows} x ${U.cols}; it is ${got}`);
+    }
+  };
+  const column = (data: Float64Array): Matrix => ({ rows: data.length, cols: 1, data });
+  need("U", U.rows, U.cols, U);
+  need("b", U.rows, 1, column(b));
+  need("W", U.rows, W.cols, W);
+  need("c0", W.cols, 1, column(c0));
+  if ((activation === "gated") !== (gates !== null)) {
+    throw new TypeError(`a ${activation} network ${gates === null ? "needs gates" : "has no gates"}`);
+  }
+  if (gates !== null) {
+    need("G", U.rows, U.cols, gates.G);
+    need("h", U.rows, 1, column(gates.h));
+  }
 }
 
 /**
@@ -39,16 +68,18 @@ export function forward(network: TwoLayerNetwork, X: Matrix): Matrix {
     const f = row(out, i);
     f.set(c0);
     for (let j = 0; j < m; j++) {
-      let z = b[j] as number;
-      for (let k = 0; k < d; k++) z += (U.data[j * d + k] as number) * (x[k] as number);
-      let open = z > 0;
-      if (gates !== null) {
-        let gate = gates.h[j] as number;
-        for (let k = 0; k < d; k++) gate += (gates.G.data[j * d + k] as number) * (x[k] as number);
-        open = gate > 0;
-      }
-      if (open) for (let q = 0; q < c; q++) f[q] = (f[q] as number) + z * (W.data[j * c + q] as number);
+      const z = affine(U, b, j, x);
+      const gate = gates === null ? z : affine(gates.G, gates.h, j, x);
+      if (gate > 0) for (let q = 0; q < c; q++) f[q] += z * W.data[j * c + q];
     }
   }
   return out;
+}
+
+/** a_j . x + s_j, added up from the bias in the order of the inputs. */
+function affine(a: Matrix, s: Float64Array, j: number, x: Float64Array): number {
+  const d = a.cols;
+  let sum = s[j];
+  for (let k = 0; k < d; k++) sum += a.data[j * d + k] * x[k];
+  return sum;
 }

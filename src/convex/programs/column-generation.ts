@@ -1,6 +1,6 @@
 import type { Compute } from "../../compute/types.ts";
 import { solveConeProgram } from "../solvers/interior-point.ts";
-import { patternOf } from "../patterns/pattern.ts";
+import { isActive, patternOf } from "../patterns/pattern.ts";
 import {
   coreObjective,
   dualPoint,
@@ -114,7 +114,28 @@ function solveRestricted(
   const program = { E, n, p, penalized, y, loss, beta, cones: !gated, offset, blocks };
   const { a, c0, converged } = solveConeProgram(compute, program, accuracy, stop);
   const solved = units.map((unit, j) => ({ ...unit, a: a[j] }));
-  return { iterate: iterateOf(context, prune(context, solved), c0), converged };
+  const constant = core.freeBias ? absorbConstants(context, solved) : 0;
+  return { iterate: iterateOf(context, prune(context, solved), c0 + constant), converged };
+}
+
+/**
+ * A unit that is active on every row is linear there: any part of its free bias can move to the output bias. Moves all
+ * of it that leaves the unit active, so that a unit whose weights vanish vanishes as a whole. Returns what moved.
+ */
+function absorbConstants({ E, n, p, penalized }: ProgramContext, units: readonly Unit[]): number {
+  let moved = 0;
+  for (const { a, sign, pattern } of units) {
+    let smallest = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < n && isActive(pattern, i); i++) {
+      let z = 0;
+      for (let k = 0; k < p; k++) z += E[i * p + k] * a[k];
+      smallest = i === 0 ? z : Math.min(smallest, z);
+      if (i < n - 1) continue;
+      a[penalized] -= smallest;
+      moved += sign * smallest;
+    }
+  }
+  return moved;
 }
 
 /** Units of equal sign whose directions differ by less than this angle (in radians, about) are tried as one. */
