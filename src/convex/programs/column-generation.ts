@@ -61,7 +61,7 @@ export function* generateColumns(
   start: Iterate,
   options: GenerationOptions,
 ): Generator<Iterate, { converged: boolean; seen: Map<string, Unit> }> {
-  const { core } = context;
+  const { core, gated } = context;
   const seen = new Map<string, Unit>();
   let current = start;
   for (const unit of start.units) seen.set(unit.key, unit);
@@ -89,7 +89,8 @@ export function* generateColumns(
     }
     solveFirst = false;
     if (options.stop()) break;
-    const { iterate: next, converged } = solveRestricted(compute, context, [...working.values()], options);
+    const { iterate, converged } = solveRestricted(compute, context, [...working.values()], options);
+    const next = gated ? iterate : joinSplit(context, iterate);
     if (next.objective < current.objective) {
       idle = next.objective < current.objective * (1 - 1e-12) ? 0 : idle + 1;
       if (idle === 0) quiet = 0;
@@ -142,6 +143,17 @@ function absorbConstants({ E, n, p, penalized }: ProgramContext, units: readonly
 const PARALLEL = [1e-2, 1e-3, 1e-5];
 /** A merged network may be worse by this relative amount, which is below what the solver resolves. */
 const EQUAL = 1e-11;
+
+/** The iterate with nearly parallel units joined wherever that alone leaves the objective as it is: smaller programs. */
+function joinSplit(context: ProgramContext, iterate: Iterate): Iterate {
+  for (const angle of PARALLEL) {
+    const merged = mergeParallel(context, iterate.units, angle);
+    if (merged.length === iterate.units.length) return iterate;
+    const joined = iterateOf(context, merged, iterate.c0);
+    if (joined.objective <= iterate.objective * (1 + EQUAL)) return joined;
+  }
+  return iterate;
+}
 
 /**
  * An equally good iterate with fewer units, when merging nearly parallel ones gives one: neurons that sit on a kink are
