@@ -103,7 +103,8 @@ export function randomStream(seed: number, name: string): RandomStream {
     return radius * Math.cos(angle);
   };
   const integer = (below: number): number => {
-    if (!(below >= 1 && below <= 0x100000000)) throw new RangeError(`integer(below) needs 1 <= below <= 2^32, got ${below}`);
+    if (!(below >= 1 && below <= 0x100000000))
+      throw new RangeError(`integer(below) needs 1 <= below <= 2^32, got ${below}`);
     // Reject the incomplete last block so that every residue is equally likely.
     const limit = 0x100000000 - (0x100000000 % below);
     let draw = bits();

@@ -71,9 +71,25 @@ export interface Kernels {
    * Gated product: out_i <- sum_p D_p(i) x_i . v_p. X is n x d, V is P x d (row p is v_p).
    * `patterns` is bit-packed, {@link patternWords}(n) words a pattern; bit (i mod 32) of word floor(i / 32) is D_p(i).
    */
-  gatedForward(n: number, d: number, p: number, x: Float64Array, patterns: Uint32Array, v: Float64Array, out: Float64Array): void;
+  gatedForward(
+    n: number,
+    d: number,
+    p: number,
+    x: Float64Array,
+    patterns: Uint32Array,
+    v: Float64Array,
+    out: Float64Array,
+  ): void;
   /** Adjoint of {@link gatedForward}: row p of out (P x d) <- X^T (D_p r). */
-  gatedAdjoint(n: number, d: number, p: number, x: Float64Array, patterns: Uint32Array, r: Float64Array, out: Float64Array): void;
+  gatedAdjoint(
+    n: number,
+    d: number,
+    p: number,
+    x: Float64Array,
+    patterns: Uint32Array,
+    r: Float64Array,
+    out: Float64Array,
+  ): void;
   /** Bit-packed activation patterns D_p(i) = [x_i . g_p > 0] of the rows g_p of G (P x d). */
   activationPatterns(n: number, d: number, p: number, x: Float64Array, g: Float64Array, out: Uint32Array): void;
   /** Each row v_p of V (P x d) <- max(0, 1 - tau / ||v_p||) v_p, in place (the proximal map of tau sum ||v_p||). */

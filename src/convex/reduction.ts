@@ -124,11 +124,21 @@ export function reduce(problem: Omit<ConvexProblem, "beta"> & { beta?: number })
         }
       });
       const activation = gates === null ? "relu" : "gated";
-      return { kind: "two-layer", activation, U, b, W, c0: Float64Array.of(c0), gates: gates === null ? null : { G, h } };
+      return {
+        kind: "two-layer",
+        activation,
+        U,
+        b,
+        W,
+        c0: Float64Array.of(c0),
+        gates: gates === null ? null : { G, h },
+      };
     },
     fromNetwork(network) {
       if (network.U.cols !== X.cols || network.W.cols !== 1) {
-        throw new RangeError(`a start needs ${X.cols} inputs and 1 output, got ${network.U.cols} and ${network.W.cols}`);
+        throw new RangeError(
+          `a start needs ${X.cols} inputs and 1 output, got ${network.U.cols} and ${network.W.cols}`,
+        );
       }
       const neurons: CoreNeuron[] = [];
       for (let j = 0; j < network.U.rows; j++) {

@@ -6,7 +6,14 @@ import { dualBound, lossByName } from "./losses/index.ts";
 import { enumerateCells } from "./patterns/enumerate.ts";
 import { patternKey, patternOf } from "./patterns/pattern.ts";
 import { consolidate, generateColumns, type Iterate, iterateOf } from "./programs/column-generation.ts";
-import { penalizedNorm, type ProgramContext, programContext, rowsTimes, type Unit, unitKey } from "./programs/context.ts";
+import {
+  type ProgramContext,
+  penalizedNorm,
+  programContext,
+  rowsTimes,
+  type Unit,
+  unitKey,
+} from "./programs/context.ts";
 import { type ListedPattern, listedPricer, localSearchPricer, priceListed, VIOLATED } from "./programs/pricing.ts";
 import { type CoreProblem, reduce } from "./reduction.ts";
 import type { ConvexProblem, Solution, SolveEvent, SolveOptions, SolveStatus } from "./types.ts";
@@ -65,7 +72,10 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
     const start = now();
     const found: { value: number; method: string } | null =
       listed === null
-        ? methodOf(boundMaximum(compute, core, iterate.v, seed, thorough || core.Z.rows <= QUICK_ROWS ? stop : () => true), core)
+        ? methodOf(
+            boundMaximum(compute, core, iterate.v, seed, thorough || core.Z.rows <= QUICK_ROWS ? stop : () => true),
+            core,
+          )
         : listedMaximum(context, listed, iterate.v, cancelled);
     boundSeconds += now() - start;
     if (found === null) return;
@@ -121,7 +131,11 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
   }
 
   const network = core.toNetwork(
-    iterate.units.map(({ a, sign }) => ({ a: a.subarray(0, core.Z.cols), b: core.freeBias ? a[core.Z.cols] : 0, sign })),
+    iterate.units.map(({ a, sign }) => ({
+      a: a.subarray(0, core.Z.cols),
+      b: core.freeBias ? a[core.Z.cols] : 0,
+      sign,
+    })),
     iterate.c0,
     context.gated ? iterate.units.map((unit) => unit.gate ?? new Float64Array(0)) : null,
   );
@@ -183,7 +197,10 @@ export function networkObjective(problem: ConvexProblem, network: TwoLayerNetwor
 function checkProblem({ X, y, beta, bias, program }: ConvexProblem): void {
   if (y.length !== X.rows) throw new RangeError(`X has ${X.rows} rows, y ${y.length} entries`);
   if (!(beta > 0) || !Number.isFinite(beta)) {
-    throw new ConfigError(`beta must be a positive number, got ${beta}`, { code: "beta", hint: "leave --beta out to choose it by validation" });
+    throw new ConfigError(`beta must be a positive number, got ${beta}`, {
+      code: "beta",
+      hint: "leave --beta out to choose it by validation",
+    });
   }
   if (program === "gated" && bias === "output") {
     throw new ConfigError("a gated program has no free biases", { code: "bias", hint: "use --bias column or none" });
@@ -252,9 +269,12 @@ function listPatterns(problem: ConvexProblem, context: ProgramContext, seed: num
   } else if (source.kind === "gates") {
     const inputs = core.inputs;
     if (source.G.cols !== inputs.cols) {
-      throw new ConfigError(`the gate vectors have ${source.G.cols} entries, the data ${inputs.cols} columns (bias column included)`, {
-        code: "gates",
-      });
+      throw new ConfigError(
+        `the gate vectors have ${source.G.cols} entries, the data ${inputs.cols} columns (bias column included)`,
+        {
+          code: "gates",
+        },
+      );
     }
     for (let g = 0; g < source.G.rows; g++) {
       const gate = source.G.data.slice(g * source.G.cols, (g + 1) * source.G.cols);
@@ -281,7 +301,13 @@ function startUnits(context: ProgramContext, problem: ConvexProblem, start: TwoL
     const pattern = patternOf(rowsTimes(E, n, p, whole));
     const key = unitKey(sign, pattern);
     const known = units.get(key);
-    units.set(key, { key, pattern, sign, a: known === undefined ? whole : known.a.map((t, k) => t + whole[k]), gate: null });
+    units.set(key, {
+      key,
+      pattern,
+      sign,
+      a: known === undefined ? whole : known.a.map((t, k) => t + whole[k]),
+      gate: null,
+    });
   }
   return [...units.values()];
 }

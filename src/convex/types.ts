@@ -1,5 +1,5 @@
-import type { Compute } from "../compute/types.ts";
 import type { Matrix } from "../base/matrix.ts";
+import type { Compute } from "../compute/types.ts";
 import type { TwoLayerNetwork } from "../network/two-layer.ts";
 
 export type LossName = "squared" | "logistic";

@@ -1,9 +1,30 @@
+import type { Place } from "../base/errors.ts";
 import type { Matrix } from "../base/matrix.ts";
 
-/** One column of a table as read: numbers (NaN = missing) or categories (code -1 = missing). */
-export type Column =
-  | { readonly name: string; readonly kind: "number"; readonly values: Float64Array }
-  | { readonly name: string; readonly kind: "category"; readonly codes: Int32Array; readonly categories: readonly string[] };
+export type ColumnKind = "number" | "category";
+
+interface ColumnHead {
+  readonly name: string;
+  /** Whether the name is the file's own; false when the header left it empty, or there is no header. */
+  readonly named: boolean;
+  /** Where the name stands; without line and column when the file has no header (npy). */
+  readonly place: Place;
+}
+
+/** A column of numbers; NaN = missing, never infinite. */
+export interface NumberColumn extends ColumnHead {
+  readonly kind: "number";
+  readonly values: Float64Array;
+}
+
+/** A column of categories: `codes` index into the sorted `categories`, -1 = missing. */
+export interface CategoryColumn extends ColumnHead {
+  readonly kind: "category";
+  readonly codes: Int32Array;
+  readonly categories: readonly string[];
+}
+
+export type Column = NumberColumn | CategoryColumn;
 
 /** A table in memory. */
 export interface Table {
@@ -13,14 +34,28 @@ export interface Table {
   readonly file: string;
   /** sha256 (hex) of the raw bytes of the file. */
   readonly sha256: string;
+  /** Plain sentences on what looked odd while reading. */
+  readonly notes: readonly string[];
 }
 
 export type Task = "regression" | "classification";
 
-/** How one table column becomes feature columns; part of the saved model, so that `predict` takes raw rows. */
+/**
+ * How one table column becomes feature columns; part of the saved model, so that `predict` takes raw rows.
+ *
+ * - `number`: one feature, (value - mean) / scale, where a missing value counts as `fill`.
+ * - `one-hot`: one 0/1 feature for each category, but a single one (1 = the second category) when there are two.
+ *   A `null` category stands for a missing cell.
+ */
 export type Encoding =
-  | { readonly kind: "number"; readonly column: string; readonly mean: number; readonly scale: number; readonly fill: number }
-  | { readonly kind: "one-hot"; readonly column: string; readonly categories: readonly string[] };
+  | {
+      readonly kind: "number";
+      readonly column: string;
+      readonly mean: number;
+      readonly scale: number;
+      readonly fill: number;
+    }
+  | { readonly kind: "one-hot"; readonly column: string; readonly categories: readonly (string | null)[] };
 
 /** What turns raw rows into the features of the network; plain JSON. */
 export interface Preprocessing {
@@ -37,11 +72,16 @@ export interface Target {
   readonly classes: readonly string[] | null;
 }
 
+/** Encoded rows: X is n x d; `y` has the number itself for regression, the class index otherwise. */
+export interface Samples {
+  readonly X: Matrix;
+  readonly y: Float64Array;
+}
+
 /** Training and test part, encoded. */
 export interface Dataset {
-  readonly train: { readonly X: Matrix; readonly y: Float64Array };
-  /** `y`: the number itself for regression, the class index otherwise. */
-  readonly test: { readonly X: Matrix; readonly y: Float64Array } | null;
+  readonly train: Samples;
+  readonly test: Samples | null;
   readonly preprocessing: Preprocessing;
   readonly target: Target;
   /** Plain sentences on what was done: columns dropped, cells imputed, how the task was chosen. */

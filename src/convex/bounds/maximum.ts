@@ -37,7 +37,10 @@ export function boundMaximum(
   for (const sign of [1, -1]) {
     const signed = v.map((t) => sign * t);
     const random = randomStream(seed, `shor${sign}`);
-    value = Math.max(value, core.freeBias ? shorFreeBias(compute, core.Z, signed, random) : shor(compute, core.Z, signed, random));
+    value = Math.max(
+      value,
+      core.freeBias ? shorFreeBias(compute, core.Z, signed, random) : shor(compute, core.Z, signed, random),
+    );
   }
   return { value, method: "shor", witness: null };
 }
@@ -67,7 +70,8 @@ function exactFreeBias(Z: Z, v: Float64Array, stop: () => boolean): Exact {
   const translated = new Float64Array(n * r);
   for (let pivot = 0; pivot < n; pivot++) {
     if (stop()) return null;
-    for (let i = 0; i < n; i++) for (let k = 0; k < r; k++) translated[i * r + k] = Z.data[i * r + k] - Z.data[pivot * r + k];
+    for (let i = 0; i < n; i++)
+      for (let k = 0; k < r; k++) translated[i * r + k] = Z.data[i * r + k] - Z.data[pivot * r + k];
     const found = exactPlain({ rows: n, cols: r, data: translated }, v, stop);
     if (found === null) return null;
     allowance = Math.max(allowance, found.value);

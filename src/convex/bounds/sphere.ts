@@ -1,4 +1,4 @@
-import { type SphereMaximum, maximizeOnCircle, sweepCircle } from "./circle.ts";
+import { maximizeOnCircle, type SphereMaximum, sweepCircle } from "./circle.ts";
 import type { WeightedRows } from "./rows.ts";
 
 /** Rows whose projection on a plane is below this part of their length count as normal to it. */
@@ -137,7 +137,11 @@ export function maximizeOnSphere(rows: WeightedRows, stop: () => boolean): Spher
           const on = active[k] === 1 || side.on.has(k);
           inside = on ? z >= 0 : z <= 0;
         }
-        if (inside) offer(norm, Float64Array.from(cell, (x) => x / norm));
+        if (inside)
+          offer(
+            norm,
+            Float64Array.from(cell, (x) => x / norm),
+          );
       }
     },
     stop,

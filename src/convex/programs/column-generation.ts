@@ -1,11 +1,11 @@
 import type { Compute } from "../../compute/types.ts";
-import { solveConeProgram } from "../solvers/interior-point.ts";
 import { isActive, patternOf } from "../patterns/pattern.ts";
+import { solveConeProgram } from "../solvers/interior-point.ts";
 import {
   coreObjective,
   dualPoint,
-  penalizedNorm,
   type ProgramContext,
+  penalizedNorm,
   predictions,
   rowsTimes,
   type Unit,

@@ -1,5 +1,5 @@
-import { lossByName } from "../losses/index.ts";
 import type { Loss } from "../losses/index.ts";
+import { lossByName } from "../losses/index.ts";
 import { isActive, type Pattern, patternKey } from "../patterns/pattern.ts";
 import type { CoreProblem } from "../reduction.ts";
 import type { LossName } from "../types.ts";

@@ -25,7 +25,10 @@ const FREE = 2;
  *
  * @returns the residual r = p - sum theta_i x_i (`width` entries), and whether the multipliers ended right.
  */
-export function boxLeastSquares(problem: BoxLeastSquares, theta: Float64Array): { r: Float64Array; converged: boolean } {
+export function boxLeastSquares(
+  problem: BoxLeastSquares,
+  theta: Float64Array,
+): { r: Float64Array; converged: boolean } {
   const { X, stride, width, rows, q, p } = problem;
   const count = rows.length;
   const state = new Uint8Array(count);

@@ -170,7 +170,11 @@ class InteriorPoint {
     const sizes = norms.map((norm) => Math.max(norm, 0.1 * mean));
     this.blocks = blocks.map(({ start }, j) => {
       const scaled = start.map((t) => (t * sizes[j]) / norms[j]);
-      return { norm: coneNorm(scaled.subarray(0, q), beta, Math.max(1, this.constraints)), free: scaled.slice(q), dfree: new Float64Array(p - q) };
+      return {
+        norm: coneNorm(scaled.subarray(0, q), beta, Math.max(1, this.constraints)),
+        free: scaled.slice(q),
+        dfree: new Float64Array(p - q),
+      };
     });
     this.gatherA();
     this.applyRows(this.work.A, this.work.AZ);

@@ -1,0 +1,65 @@
+import { z } from "zod";
+import { DataError } from "../../base/errors.ts";
+import type { Checkpoint } from "../../experiments/checkpoint.ts";
+import { fitSettingsSchema, setting } from "../../experiments/config.ts";
+import { reproduceCommand } from "../../experiments/reproduce.ts";
+import { findRun } from "../../experiments/run-store.ts";
+import { exists, readBytes } from "../../platform/files.ts";
+import { joinPath } from "../../platform/run-files.ts";
+import { defineCommand, jsonSetting, quietSetting } from "../command.ts";
+import { runFit } from "../run-fit.ts";
+
+const resumeSetting = setting(z.string().min(1).optional(), {
+  group: "Effort",
+  description: "go on from an interrupted run of the same problem",
+  value: "RUN",
+});
+
+export const fitCommand = defineCommand({
+  name: "fit",
+  summary: "train a ReLU network to a certified global optimum",
+  positionals: ["data"],
+  flagsOnly: ["resume"],
+  schema: fitSettingsSchema.safeExtend({ resume: resumeSetting, quiet: quietSetting, json: jsonSetting }),
+  examples: [
+    {
+      does: "classes from a table, beta by validation",
+      line: "overparam fit examples/tic-tac-toe.csv --target outcome",
+    },
+    {
+      does: "one exact problem: fail unless the gap closes to 1 %",
+      line: "overparam fit houses.csv --target price --beta 0.1 --require-gap 0.01",
+    },
+  ],
+  async run({ json, quiet, resume, ...settings }, context) {
+    const checkpoint = resume === undefined ? {} : { resume: await loadCheckpoint(settings.out, resume) };
+    return runFit(
+      settings,
+      {
+        json,
+        quiet,
+        ...checkpoint,
+        next: ({ id, record }) =>
+          record.interrupted
+            ? [`${reproduceCommand(settings)} --resume ${id}`]
+            : [`overparam runs show ${id}`, `overparam predict ${id} NEW.csv`],
+      },
+      context,
+    );
+  },
+});
+
+/** The checkpoint in the folder of an interrupted run. */
+async function loadCheckpoint(runsFolder: string, word: string): Promise<Checkpoint> {
+  const { CHECKPOINT_FILE, readCheckpoint } = await import("../../experiments/checkpoint.ts");
+  const folder = findRun(runsFolder, word);
+  const file = joinPath(folder, CHECKPOINT_FILE);
+  if (!exists(file)) {
+    throw new DataError(`the run ${word} has no checkpoint`, {
+      code: "no-checkpoint",
+      hint: "only interrupted runs can be resumed; this one was finished",
+      place: { file: folder },
+    });
+  }
+  return readCheckpoint(readBytes(file), file);
+}

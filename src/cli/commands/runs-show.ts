@@ -1,0 +1,86 @@
+import { z } from "zod";
+import { setting } from "../../experiments/config.ts";
+import type { FitJson } from "../../experiments/fit-types.ts";
+import { findRun, readRun } from "../../experiments/run-store.ts";
+import { defineCommand, jsonSetting, plainSetting, runsSetting } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
+import { formatBytes, formatGap, formatNumber, formatSeconds, formatTable, plural, wrap } from "../format.ts";
+
+export const runsShowCommand = defineCommand({
+  name: "runs show",
+  summary: "show one saved run",
+  positionals: ["run"],
+  flagsOnly: ["run"],
+  schema: z.object({
+    run: setting(z.string().min(1), { group: "Input", description: "id, or the beginning of one, or a run folder" }),
+    runs: runsSetting,
+    plain: plainSetting,
+    json: jsonSetting,
+  }),
+  examples: [
+    { does: "verdict, metrics and files of a run", line: "overparam runs show 7f3a9c" },
+    { does: "the same for another program", line: "overparam runs show 7f3a9c --json" },
+  ],
+  async run({ run, runs, plain, json }, { terminal, version }) {
+    const { id, path, record } = readRun(findRun(runs, run), true);
+    const { created, settings, verdict, interrupted, fit, files } = record;
+    if (json) {
+      const shown = { ...fit, run: { id, path } };
+      const head = { schema: 1, command: "runs show", version, run: { id, path } };
+      terminal.out(JSON.stringify({ ...head, created, settings, verdict, interrupted, fit: shown, files }));
+      return EXIT.ok;
+    }
+    if (plain) {
+      for (const [key, value] of flatten({ id, path, created, settings, ...fit, run: undefined }))
+        terminal.out(`${key}\t${value}`);
+      return EXIT.ok;
+    }
+    const columns = terminal.outColumns - 1;
+    const title = (text: string): void => terminal.out(`\n${terminal.styleOut("bold", text)}`);
+    terminal.out(`${terminal.styleOut("bold", id)}  ${record.stem}  ${created.slice(0, 16).replace("T", " ")} UTC`);
+    terminal.out(path);
+    title("Verdict");
+    for (const sentence of verdict) terminal.out(wrap(sentence, columns, "  "));
+    title("Problem and result");
+    for (const line of problemLines(fit)) terminal.out(wrap(line, columns, "  ", "    "));
+    title("Metrics");
+    for (const line of metricLines(fit.metrics)) terminal.out(`  ${line}`);
+    title("Files");
+    const sizes = files.map(({ name, bytes }) => [name, formatBytes(bytes)]);
+    for (const line of formatTable(["name", "size"], sizes).slice(1)) terminal.out(`  ${line}`);
+    return EXIT.ok;
+  },
+});
+
+function problemLines({ problem, result, backend }: FitJson): string[] {
+  const { rows, features, outputs, loss, scaling, beta, betaMax, bias, program } = problem;
+  const { objective, lowerBound, gap, status, scope, method, neurons, patterns, iterations, seconds } = result;
+  return [
+    `${program} network, ${plural(outputs, "output")}, ${rows} rows x ${features} features, bias ${bias}`,
+    `${loss} loss (${scaling}), beta ${formatNumber(beta)} (largest useful ${formatNumber(betaMax)})`,
+    `${status}: objective ${formatNumber(objective)}, bound ${formatNumber(lowerBound)}, gap ${formatGap(gap)} (${scope}, ${method})`,
+    `${plural(neurons, "neuron")}, ${plural(patterns, "pattern")}, ${plural(iterations, "iteration")}, ${formatSeconds(seconds)} on ${backend.name}`,
+  ];
+}
+
+/** One line a model, one column a metric. */
+function metricLines({ train, test, baselines }: FitJson["metrics"]): string[] {
+  const models = [["network", { train, test }] as const, ...Object.entries(baselines)];
+  const names = Object.keys(test ?? train);
+  const part = test === null ? "train" : "test";
+  const rows = models.map(([model, parts]) => [
+    model,
+    ...names.map((name) => {
+      const value = (parts.test ?? parts.train)[name];
+      return value === undefined ? "-" : formatNumber(value);
+    }),
+  ]);
+  return formatTable([part, ...names], rows);
+}
+
+/** `{ a: { b: 1 } }` -> `[["a.b", "1"]]`. */
+function flatten(value: unknown, key = ""): [string, string][] {
+  if (value === undefined) return [];
+  if (typeof value !== "object" || value === null) return [[key, String(value)]];
+  return Object.entries(value).flatMap(([name, inner]) => flatten(inner, key === "" ? name : `${key}.${name}`));
+}

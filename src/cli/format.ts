@@ -1,0 +1,88 @@
+/** A number in four significant digits, in the shorter of the two notations. */
+export function formatNumber(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1e6 || size < 1e-4) return trimZeros(value.toExponential(3));
+  if (Number.isInteger(value)) return String(value);
+  return trimZeros(value.toPrecision(4).includes("e") ? value.toFixed(0) : value.toPrecision(4));
+}
+
+/** `0.2900` -> `0.29`, `1.500e-7` -> `1.5e-7`. */
+function trimZeros(text: string): string {
+  const [mantissa = "", exponent] = text.split("e");
+  const short = mantissa.includes(".") ? mantissa.replace(/\.?0+$/, "") : mantissa;
+  return exponent === undefined ? short : `${short}e${exponent.replace("+", "")}`;
+}
+
+/** A share of one, as a percentage: 0.984 -> `98.4 %`. */
+export function formatShare(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** A relative gap: per cent while that is readable, a power of ten below. */
+export function formatGap(gap: number): string {
+  if (gap <= 0) return "0";
+  if (gap >= 1e-3) return `${trimZeros((100 * gap).toPrecision(gap >= 1 ? 3 : 2))} %`;
+  return gap.toExponential(0);
+}
+
+/** A duration in its two largest units: `6 s`, `1 min 20 s`, `2 h 5 min`. */
+export function formatSeconds(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return whole % 60 === 0 ? `${minutes} min` : `${minutes} min ${whole % 60} s`;
+  const hours = Math.floor(minutes / 60);
+  return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
+}
+
+/** A size in bytes, in the unit that keeps it below 1024. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const units = ["kB", "MB", "GB", "TB"];
+  let value = bytes / 1024;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value.toPrecision(3)} ${units[unit]}`;
+}
+
+/** "1 row", "2 rows". */
+export function plural(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : nouns}`;
+}
+
+/** Breaks `text` at spaces into lines of at most `width` characters; `first` opens the first line, `rest` the others. */
+export function wrap(text: string, width: number, first = "", rest = first): string {
+  const lines: string[] = [];
+  let line = first;
+  let empty = true;
+  for (const word of text.split(" ")) {
+    if (!empty && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = rest;
+      empty = true;
+    }
+    line += empty ? word : ` ${word}`;
+    empty = false;
+  }
+  lines.push(line);
+  return lines.join("\n");
+}
+
+/** Columns padded to their widest cell; a column whose cells are all numbers (or `-`) is set to the right. */
+export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = head.map((name, k) => Math.max(name.length, ...rows.map((cells) => (cells[k] ?? "").length)));
+  const right = head.map(
+    (_, k) => rows.length > 0 && rows.every((cells) => /^(-|[-+]?\d+(\.\d+)?(e[-+]?\d+)?( %)?)$/.test(cells[k] ?? "")),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, k) => (right[k] ? cell.padStart(widths[k] ?? 0) : cell.padEnd(widths[k] ?? 0)))
+      .join("  ")
+      .trimEnd();
+  return [line(head), ...rows.map(line)];
+}

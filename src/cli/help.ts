@@ -1,0 +1,69 @@
+import { flagName } from "../experiments/config.ts";
+import { type Command, settingsOf } from "./command.ts";
+import { describeType } from "./describe.ts";
+import { formatNumber, plural, wrap } from "./format.ts";
+import type { CommandEntry } from "./registry.ts";
+import { usageLine } from "./settings.ts";
+
+const WIDTH = 80;
+const INDENT = 26;
+
+/** The help of the program: its commands. */
+export function programHelp(commands: readonly CommandEntry[], version: string): string {
+  return [
+    `overparam ${version}: the theory of over-parameterized neural networks, executable`,
+    "",
+    "usage: overparam COMMAND [arguments] [flags]",
+    "",
+    "Commands",
+    ...commands.map(({ name, summary }) => entryLines(name, summary)),
+    "",
+    "Everywhere",
+    entryLines("COMMAND --help", "flags and examples of a command"),
+    entryLines("--version", "print the version"),
+    "",
+    "Examples",
+    "  overparam demo",
+    "  overparam fit examples/tic-tac-toe.csv --target outcome",
+  ].join("\n");
+}
+
+/** The help of one command: flags by group with types and defaults, then two examples. */
+export function commandHelp(command: Command): string {
+  const groups = new Map<string, string[]>();
+  for (const { key, schema, meta } of settingsOf(command)) {
+    const type = describeType(schema);
+    const positional = command.positionals.includes(key);
+    const placeholder = type.isSwitch ? "" : ` ${meta.value ?? type.placeholder}`;
+    const name = positional ? key.toUpperCase() : `${flagName(key)}${placeholder}`;
+    const hasDefault = type.defaultValue !== undefined && !type.isSwitch;
+    const text = hasDefault ? `${meta.description} (default ${shown(type.defaultValue)})` : meta.description;
+    const lines = groups.get(meta.group) ?? [];
+    lines.push(entryLines(name, text));
+    groups.set(meta.group, lines);
+  }
+  return [
+    `overparam ${command.name}: ${command.summary}`,
+    "",
+    usageLine(command),
+    ...[...groups].flatMap(([group, lines]) => ["", group, ...lines]),
+    "",
+    "Settings also come from OVERPARAM_* variables (OVERPARAM_SEED=1) and from",
+    `overparam.config.json ({ "${command.name}": { ... } }); flags win over both.`,
+    "",
+    plural(command.examples.length, "Example").replace(/^\d+ /, ""),
+    ...command.examples.flatMap(({ does, line }) => [`  # ${does}`, `  ${line}`]),
+  ].join("\n");
+}
+
+/** `  name   text`, the text wrapped in its own column, on the next line when the name is too long. */
+function entryLines(name: string, text: string): string {
+  const blank = " ".repeat(INDENT);
+  const head = `  ${name}`;
+  if (head.length + 2 <= INDENT) return wrap(text, WIDTH, head.padEnd(INDENT), blank);
+  return `${head}\n${wrap(text, WIDTH, blank)}`;
+}
+
+function shown(value: unknown): string {
+  return typeof value === "number" ? formatNumber(value) : String(value);
+}

@@ -1,0 +1,161 @@
+import type { Checkpoint } from "../experiments/checkpoint.ts";
+import type { FitSettings } from "../experiments/config.ts";
+import { FitCancelled, type FitEvent, type FitJob, type FitOutcome } from "../experiments/fit-types.ts";
+import { prepareStore, publishRun, type StoredRun, stemOf } from "../experiments/run-store.ts";
+import { isoTime, today } from "../platform/clock.ts";
+import { baseName, joinPath } from "../platform/run-files.ts";
+import type { CommandContext } from "./command.ts";
+import { describeFailure } from "./errors.ts";
+import { EXIT } from "./exit-codes.ts";
+import { backendLine, dataLine, solvedLine, testLine } from "./fit-lines.ts";
+import { formatGap, wrap } from "./format.ts";
+import { ProgressView } from "./progress.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** How a fit is shown and saved. */
+export interface FitCall {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  /** The checkpoint to go on from. */
+  readonly resume?: Checkpoint;
+  /** What to try next, given the run. */
+  readonly next: (run: StoredRun) => readonly string[];
+}
+
+/**
+ * Runs a fit to its end or interruption, shows it, and saves it as a run folder.
+ *
+ * @returns the exit code.
+ * @throws UserError for wrong settings or data, before anything is saved.
+ */
+export async function runFit(settings: FitSettings, call: FitCall, { terminal }: CommandContext): Promise<number> {
+  const { startFit } = await import("../experiments/fit.ts");
+  const created = isoTime();
+  const job = startFit(settings, call.resume === undefined ? {} : { resume: call.resume });
+  const release = cancelOnSignal(job, terminal);
+  let outcome: FitOutcome;
+  try {
+    // A failure reaches `outcome` before the events end; it is awaited below.
+    job.outcome.catch(() => {});
+    await showEvents(job.events, settings, call.quiet, terminal);
+    outcome = await job.outcome;
+  } catch (error) {
+    if (error instanceof FitCancelled) return reportCancelled(call, terminal);
+    throw error;
+  } finally {
+    terminal.clear();
+    release();
+  }
+  showResult(outcome, call, terminal);
+  const { json, verdict, interrupted } = outcome;
+  let saved: StoredRun;
+  try {
+    saved = publishRun(settings.out, {
+      hash: outcome.id,
+      date: today(),
+      created,
+      stem: stemOf(settings.data),
+      settings: { ...settings },
+      verdict: [...verdict],
+      interrupted,
+      fit: json,
+      files: outcome.files,
+    });
+  } catch (error) {
+    const failure = describeFailure(error);
+    terminal.err(`${terminal.styleErr(["bold", "red"], "error:")} the run could not be saved: ${failure.message}`);
+    if (failure.hint !== null) terminal.err(`${terminal.styleErr("bold", "hint:")} ${failure.hint}`);
+    if (call.json) terminal.out(JSON.stringify({ ...json, error: { ...failure, code: "not-saved" } }));
+    return EXIT.userError;
+  }
+  showSaved(saved, settings, call, terminal);
+  if (call.json) terminal.out(JSON.stringify({ ...json, run: { id: saved.id, path: saved.path } }));
+  if (interrupted) return EXIT.interrupted;
+  const { requireGap } = settings;
+  if (requireGap === undefined || json.result.gap <= requireGap) return EXIT.ok;
+  terminal.err(`the gap ${formatGap(json.result.gap)} is above the required ${formatGap(requireGap)}`);
+  return EXIT.notReached;
+}
+
+/** The first signal asks the fit to end early, the second ends the program at once; the result undoes this. */
+function cancelOnSignal(job: FitJob, terminal: Terminal): () => void {
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  let asked = false;
+  const onSignal = (): void => {
+    if (asked) {
+      terminal.clear();
+      process.exit(EXIT.interrupted);
+    }
+    asked = true;
+    terminal.err("  interrupted: saving the best network so far (Ctrl-C again to stop at once)");
+    job.cancel();
+  };
+  for (const signal of signals) process.on(signal, onSignal);
+  return () => {
+    for (const signal of signals) process.off(signal, onSignal);
+  };
+}
+
+async function showEvents(
+  events: AsyncIterable<FitEvent>,
+  settings: FitSettings,
+  quiet: boolean,
+  terminal: Terminal,
+): Promise<void> {
+  const view = new ProgressView(terminal, settings.tolerance, settings.time);
+  const line = (text: string): string => wrap(text, terminal.errColumns - 1, "  ", "    ");
+  for await (const event of events) {
+    // An unwritable folder should be known now that the data are sound, not after a minute of work.
+    if (event.kind === "data") prepareStore(settings.out);
+    if (quiet) continue;
+    if (event.kind === "data") terminal.err(line(dataLine(event)));
+    else if (event.kind === "note") terminal.err(terminal.styleErr("dim", line(`note: ${event.text}`)));
+    else if (event.kind === "backend") terminal.err(line(backendLine(event.info)));
+    else view.show(event);
+  }
+}
+
+/** Lines for the person: on stdout, unless stdout carries JSON. */
+function resultWriter(
+  call: FitCall,
+  terminal: Terminal,
+): { write(text: string): void; bold(text: string): string; columns: number } {
+  if (!call.json) {
+    return { write: terminal.out, bold: (text) => terminal.styleOut("bold", text), columns: terminal.outColumns };
+  }
+  if (call.quiet) return { write: () => {}, bold: (text) => text, columns: 80 };
+  return { write: terminal.err, bold: (text) => terminal.styleErr("bold", text), columns: terminal.errColumns };
+}
+
+function showResult({ json, verdict, testTable }: FitOutcome, call: FitCall, terminal: Terminal): void {
+  if (!call.quiet) terminal.err(`  ${solvedLine(json.result, terminal.errColumns)}`);
+  const { write, bold, columns } = resultWriter(call, terminal);
+  verdict.forEach((sentence, k) => {
+    const lines = wrap(sentence, columns - 1, "  ");
+    write(k === 0 ? bold(lines) : lines);
+  });
+  write(wrap(testLine(testTable), columns - 1, "  ", "    "));
+}
+
+function showSaved(saved: StoredRun, settings: FitSettings, call: FitCall, terminal: Terminal): void {
+  const { write, columns } = resultWriter(call, terminal);
+  const name = joinPath(settings.out, baseName(saved.path));
+  const next = call.next(saved);
+  const line = `  saved ${name}   ·   next: ${next.join("  |  ")}`;
+  if (line.length < columns) {
+    write(line);
+    return;
+  }
+  write(`  saved ${name}`);
+  next.forEach((command, k) => {
+    write(`${k === 0 ? "  next: " : "        "}${command}`);
+  });
+}
+
+function reportCancelled(call: FitCall, terminal: Terminal): number {
+  const message = "interrupted before there was a network to save";
+  if (!call.quiet) terminal.err(`  ${message}`);
+  const error = { code: "interrupted", message, hint: null, place: null };
+  if (call.json) terminal.out(JSON.stringify({ schema: 1, command: "fit", error }));
+  return EXIT.interrupted;
+}

@@ -1,0 +1,20 @@
+/**
+ * Tables in, matrices out: CSV and npy files, target, task, missing values, categories, split, standardization and
+ * fingerprints. Plain ordered loops, so that the same file and settings give the same bits on every machine; every
+ * error names file, line and column where there is one. It knows files and features; it must not know networks,
+ * losses, backends or threads, and never prints.
+ */
+export { type LoadOptions, loadDataset } from "./dataset.ts";
+export { readNpy, writeNpy } from "./npy.ts";
+export { applyPreprocessing, loadRows } from "./preprocessing.ts";
+export { readTable } from "./table.ts";
+export type {
+  Column,
+  Dataset,
+  Encoding,
+  Preprocessing,
+  Samples,
+  Table,
+  Target,
+  Task,
+} from "./types.ts";

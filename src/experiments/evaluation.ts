@@ -1,0 +1,87 @@
+import type { Matrix } from "../base/matrix.ts";
+import type { Compute } from "../compute/types.ts";
+import type { LossName } from "../convex/types.ts";
+import type { Dataset, Samples, Target } from "../data/types.ts";
+import {
+  type Components,
+  type LinearModel,
+  leastSquares,
+  logisticRegression,
+  predictLinear,
+  ridge,
+} from "./baselines.ts";
+import type { FitJson, TestTable } from "./fit-types.ts";
+import { binaryMetrics, type Metrics, multiclassMetrics, regressionMetrics } from "./metrics.ts";
+import { chooseCoding, codeTargets } from "./problem.ts";
+
+/** Metrics on both parts of the data. */
+export interface Evaluation {
+  readonly train: Metrics;
+  readonly test: Metrics | null;
+}
+
+/** A baseline with its name for people and for JSON. */
+export interface Baseline extends Evaluation {
+  readonly key: "linear" | "logistic" | "ridge";
+  readonly name: string;
+}
+
+/** Metrics of a model given by its outputs, n x c. `logOdds`: the outputs are log-odds of the classes. */
+export function evaluate(dataset: Dataset, logOdds: boolean, predict: (X: Matrix) => Matrix): Evaluation {
+  const { target, train, test } = dataset;
+  const measure = ({ X, y }: Samples): Metrics => measureOutputs(target, logOdds, predict(X), y);
+  return { train: measure(train), test: test === null ? null : measure(test) };
+}
+
+function measureOutputs({ classes }: Target, logOdds: boolean, outputs: Matrix, y: Float64Array): Metrics {
+  if (classes === null) return regressionMetrics(outputs.data, y);
+  if (outputs.cols === 1) return binaryMetrics(outputs.data, y, logOdds);
+  return multiclassMetrics(outputs, y, classes);
+}
+
+/**
+ * The linear models on the same features and split: least squares and ridge for numbers; logistic regression
+ * (one-against-rest) and a ridge classifier, with the targets of squared loss, for classes.
+ */
+export function fitBaselines(
+  compute: Compute,
+  components: Components,
+  dataset: Dataset,
+  expired: () => boolean,
+): { readonly baselines: readonly Baseline[]; readonly notes: readonly string[] } {
+  const { target, train } = dataset;
+  const outputs = target.classes === null || target.classes.length === 2 ? 1 : target.classes.length;
+  const coded = (loss: LossName): Matrix => codeTargets(train.y, chooseCoding(loss, target), outputs);
+  const judge = (model: LinearModel, logOdds: boolean): Evaluation =>
+    evaluate(dataset, logOdds, (X) => predictLinear(model, X));
+  const ridgeModel = ridge(components, coded("squared"));
+  const ridgeBaseline: Baseline = { key: "ridge", name: "ridge", ...judge(ridgeModel, false) };
+  if (target.classes === null) {
+    const linear = judge(leastSquares(components, coded("squared")), false);
+    return { baselines: [{ key: "linear", name: "least squares", ...linear }, ridgeBaseline], notes: [] };
+  }
+  const logistic = logisticRegression(compute, components, coded("logistic"), expired);
+  return {
+    baselines: [{ key: "logistic", name: "logistic regression", ...judge(logistic, true) }, ridgeBaseline],
+    notes: logistic.converged ? [] : ["the logistic regression of the baselines did not converge in the time"],
+  };
+}
+
+/** The baselines as JSON. */
+export function baselineMetrics(baselines: readonly Baseline[]): FitJson["metrics"]["baselines"] {
+  return Object.fromEntries(
+    baselines.map(({ key, train, test }) => [key, { train: { ...train }, test: test === null ? null : { ...test } }]),
+  );
+}
+
+/** The one metric of the summary: held out where there is a test part. */
+export function testTable(target: Target, network: Evaluation, baselines: readonly Baseline[]): TestTable {
+  const key = target.classes === null ? "rmse" : "accuracy";
+  const value = ({ train, test }: Evaluation): number => (test ?? train)[key]!;
+  return {
+    metric: target.classes === null ? "RMSE" : "accuracy",
+    part: network.test === null ? "train" : "test",
+    network: value(network),
+    baselines: baselines.map((baseline) => ({ name: baseline.name, value: value(baseline) })),
+  };
+}

@@ -1,0 +1,32 @@
+import type { BackendInfo } from "../compute/types.ts";
+import type { SolveEvent } from "../convex/index.ts";
+import type { Dataset } from "../data/types.ts";
+import type { TwoLayerNetwork } from "../network/index.ts";
+import type { FitSettings } from "./config.ts";
+import type { Baseline, Evaluation } from "./evaluation.ts";
+import type { Coding, Objective } from "./problem.ts";
+import type { SolvedOutput } from "./solve.ts";
+import type { ValidationPoint } from "./validation.ts";
+
+/** A line of `history.ndjson`: a solver's event and the output that it is about. */
+export type HistoryLine = { readonly output: string } & SolveEvent;
+
+/** Everything that a finished (or interrupted) fit knows. */
+export interface FitRecord {
+  readonly settings: FitSettings;
+  readonly dataset: Dataset;
+  readonly objective: Objective;
+  readonly coding: Coding;
+  readonly betaMax: number;
+  readonly outputs: readonly SolvedOutput[];
+  readonly network: TwoLayerNetwork;
+  readonly evaluation: Evaluation;
+  readonly baselines: readonly Baseline[];
+  readonly validation: readonly ValidationPoint[];
+  readonly history: readonly HistoryLine[];
+  readonly notes: readonly string[];
+  readonly backend: BackendInfo;
+  readonly interrupted: boolean;
+  /** sha256 of the gates file, when there is one. */
+  readonly gatesHash: string | null;
+}

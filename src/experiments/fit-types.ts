@@ -1,0 +1,149 @@
+import { z } from "zod";
+import type { BackendInfo } from "../compute/types.ts";
+import type { Task } from "../data/types.ts";
+
+/** Metric name (`accuracy`, `rmse`, ...) to its value on one part of the data. */
+const metricsSchema = z.record(z.string(), z.number());
+
+const solveFields = {
+  status: z.enum(["optimal", "bounded", "interrupted", "stalled"]),
+  /** Training objective of the saved network, recomputed in f64 from its weights, in the problem's own scaling. */
+  objective: z.number(),
+  lowerBound: z.number(),
+  /** (objective - lowerBound) / max(|objective|, tiny). */
+  gap: z.number(),
+  /** What `lowerBound` bounds: every ReLU network of any width, or the networks of the listed patterns. */
+  scope: z.enum(["all-patterns", "listed-patterns"]),
+  method: z.string(),
+  neurons: z.int(),
+  patterns: z.int(),
+  iterations: z.int(),
+  seconds: z.number(),
+  /** The bound over the listed (or generated) patterns alone, when it is not the main bound. */
+  listed: z.object({ patterns: z.int(), lowerBound: z.number(), gap: z.number() }).nullable(),
+};
+
+/** The object that `overparam fit --json` prints; its names are fixed. */
+export const fitJsonSchema = z.object({
+  schema: z.literal(1),
+  command: z.literal("fit"),
+  version: z.string(),
+  /** Where the run was saved; null until it is. */
+  run: z.object({ id: z.string(), path: z.string() }).nullable(),
+  problem: z.object({
+    rows: z.int(),
+    features: z.int(),
+    outputs: z.int(),
+    loss: z.string(),
+    scaling: z.enum(["sum", "mean"]),
+    beta: z.number(),
+    betaMax: z.number(),
+    bias: z.enum(["none", "column", "output"]),
+    program: z.enum(["relu", "gated"]),
+  }),
+  /** With one-against-rest: sums over the classes; the status is the worst of them. */
+  result: z.object(solveFields),
+  /** One-against-rest only: one solve a class. */
+  perClass: z.array(z.object({ class: z.string(), ...solveFields })).optional(),
+  metrics: z.object({
+    train: metricsSchema,
+    test: metricsSchema.nullable(),
+    baselines: z.record(z.string(), z.object({ train: metricsSchema, test: metricsSchema.nullable() })),
+  }),
+  backend: z.object({
+    name: z.enum(["blas", "wasm", "js"]),
+    blas: z.string().nullable(),
+    simd: z.enum(["plain", "relaxed", "none"]),
+    threads: z.int(),
+  }),
+});
+
+export type FitJson = z.infer<typeof fitJsonSchema>;
+
+/** What a fit says while it runs, in the order of happening. */
+export type FitEvent =
+  /** One plain sentence: a column dropped, cells imputed, how the task was chosen. */
+  | { readonly kind: "note"; readonly text: string }
+  /** The data are read and encoded. */
+  | {
+      readonly kind: "data";
+      /** Rows of the file that are used, training and test part together. */
+      readonly rows: number;
+      readonly testRows: number;
+      /** Encoded feature columns, without a bias column. */
+      readonly features: number;
+      /** Columns of the file that became one-hot features. */
+      readonly oneHotColumns: number;
+      /** Rank of the training matrix, bias column included, when it was computed. */
+      readonly rank: number | null;
+      readonly target: string;
+      readonly task: Task;
+      /** Number of classes; null for regression. */
+      readonly classes: number | null;
+      readonly seed: number;
+    }
+  | { readonly kind: "backend"; readonly info: BackendInfo }
+  | {
+      readonly kind: "progress";
+      readonly stage: "validate" | "train" | "bound";
+      /** What is being solved, e.g. `class setosa`, `fold 2 of 5`; may be empty. */
+      readonly label: string;
+      readonly objective: number | null;
+      readonly bound: number | null;
+      /** Relative gap, once there is a bound. */
+      readonly gap: number | null;
+      readonly neurons: number;
+      /** Share of the stage that is done, in [0, 1], when that is known. */
+      readonly fraction: number | null;
+      /** Seconds since the fit started. */
+      readonly seconds: number;
+    };
+
+/** The one metric of the summary, for the network and beside it the baselines. */
+export interface TestTable {
+  /** `accuracy` (a share, shown in %) or `RMSE` (in units of the target). */
+  readonly metric: "accuracy" | "RMSE";
+  /** `train` when nothing was held out. */
+  readonly part: "test" | "train";
+  readonly network: number;
+  readonly baselines: readonly { readonly name: string; readonly value: number }[];
+}
+
+/** A file of a run folder. */
+export interface RunFile {
+  /** Path inside the run folder, with `/`, e.g. `model.onnx`, `figures/convergence.svg`. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What a fit leaves behind, still in memory. */
+export interface FitOutcome {
+  /** What `--json` prints; `run` is null until the run folder is published. */
+  readonly json: FitJson;
+  /** Plain sentences, the headline first. */
+  readonly verdict: readonly string[];
+  /** Everything that goes into the run folder except `run.json`, which the run store writes. */
+  readonly files: readonly RunFile[];
+  /** Content hash of settings, data and result: lower-case hex, the first six digits name the run. */
+  readonly id: string;
+  /** True after {@link FitJob.cancel}: `files` then holds a checkpoint. */
+  readonly interrupted: boolean;
+  readonly testTable: TestTable;
+}
+
+/** A fit under way. */
+export interface FitJob {
+  /** Ends when the fit does; never throws (failures reject `outcome`). */
+  readonly events: AsyncIterable<FitEvent>;
+  /** Asks for an early end: `outcome` then resolves with the best network so far, or rejects with {@link FitCancelled}. */
+  cancel(): void;
+  readonly outcome: Promise<FitOutcome>;
+}
+
+/** The fit was cancelled before there was a network worth saving. */
+export class FitCancelled extends Error {
+  constructor() {
+    super("cancelled before there was a network to save");
+    this.name = "FitCancelled";
+  }
+}

@@ -1,0 +1,146 @@
+import { writeOnnx, writeSafetensors } from "../formats/index.ts";
+import { mergeOutputs, type TwoLayerNetwork } from "../network/index.ts";
+import { sha256 } from "../platform/index.ts";
+import { renderReport } from "../report/index.ts";
+import { makeCertificate } from "./certificate-file.ts";
+import { CHECKPOINT_FILE, type Checkpoint } from "./checkpoint.ts";
+import { baselineMetrics, testTable } from "./evaluation.ts";
+import type { FitRecord } from "./fit-record.ts";
+import type { FitJson, FitOutcome, RunFile } from "./fit-types.ts";
+import { modelCard } from "./model-card.ts";
+import { networkToJson } from "./network-json.ts";
+import { relativeGap } from "./problem.ts";
+import { makeReport } from "./run-report.ts";
+import type { SolvedOutput } from "./solve.ts";
+import { verdict } from "./verdict.ts";
+import { VERSION } from "./version.ts";
+
+/** From best to worst. */
+const STATUSES = ["optimal", "bounded", "stalled", "interrupted"] as const;
+
+/** One output's part of the JSON. */
+function outputJson(output: SolvedOutput): FitJson["result"] {
+  const { status, objective, lowerBound, gap, scope, method, patterns, iterations, seconds, listed, network } = output;
+  const neurons = network.U.rows;
+  return { status, objective, lowerBound, gap, scope, method, neurons, patterns, iterations, seconds, listed };
+}
+
+/** Sums over the outputs; the worst status, the weakest scope, and every method that was used. */
+export function totalResult(results: readonly FitJson["result"][], tolerance: number): FitJson["result"] {
+  const first = results[0];
+  if (first === undefined) throw new RangeError("a result needs at least one output");
+  if (results.length === 1) return first;
+  const sum = (value: (result: FitJson["result"]) => number): number =>
+    results.reduce((total, result) => total + value(result), 0);
+  const objective = sum((result) => result.objective);
+  const lowerBound = sum((result) => result.lowerBound);
+  const gap = relativeGap(objective, lowerBound);
+  const worst = Math.max(...results.map(({ status }) => STATUSES.indexOf(status)));
+  // A class of small objective may miss the tolerance while the sum meets it.
+  const status = STATUSES[worst]! === "bounded" && gap <= tolerance ? "optimal" : STATUSES[worst]!;
+  const listed = results.every((result) => result.listed !== null)
+    ? {
+        patterns: sum((result) => result.listed!.patterns),
+        lowerBound: sum((result) => result.listed!.lowerBound),
+        gap: relativeGap(
+          objective,
+          sum((result) => result.listed!.lowerBound),
+        ),
+      }
+    : null;
+  return {
+    status,
+    objective,
+    lowerBound,
+    gap,
+    scope: results.some(({ scope }) => scope === "listed-patterns") ? "listed-patterns" : "all-patterns",
+    method: [...new Set(results.map(({ method }) => method))].join(", "),
+    neurons: sum((result) => result.neurons),
+    patterns: sum((result) => result.patterns),
+    iterations: sum((result) => result.iterations),
+    seconds: sum((result) => result.seconds),
+    listed,
+  };
+}
+
+/** The merged network of the outputs: what is saved. */
+export function savedNetwork(outputs: readonly SolvedOutput[]): TwoLayerNetwork {
+  return mergeOutputs(outputs.map(({ network }) => network));
+}
+
+function fitJson(record: FitRecord): FitJson {
+  const { dataset, objective, betaMax, outputs, settings, evaluation, baselines, backend } = record;
+  const { X } = dataset.train;
+  const results = outputs.map(outputJson);
+  const perClass = outputs.map(({ name }, q) => ({ class: name, ...results[q]! }));
+  return {
+    schema: 1,
+    command: "fit",
+    version: VERSION,
+    run: null,
+    problem: { rows: X.rows, features: X.cols, outputs: outputs.length, betaMax, ...objective },
+    result: totalResult(results, settings.tolerance),
+    ...(outputs.length > 1 ? { perClass } : {}),
+    metrics: {
+      train: { ...evaluation.train },
+      test: evaluation.test === null ? null : { ...evaluation.test },
+      baselines: baselineMetrics(baselines),
+    },
+    backend: { ...backend },
+  };
+}
+
+/** The hash that names the run: of the settings that matter to the result, the data and the version, not of the time. */
+function contentHash({ settings, dataset, gatesHash }: FitRecord): string {
+  const { data: _data, out: _out, requireGap: _gap, gates: _gates, ...kept } = settings;
+  return sha256(new TextEncoder().encode(JSON.stringify([VERSION, kept, dataset.fingerprint, gatesHash])));
+}
+
+/** The JSON, the verdict and the files of a fit. */
+export function makeOutcome(record: FitRecord): FitOutcome {
+  const { settings, dataset, network, evaluation, baselines, interrupted } = record;
+  const json = fitJson(record);
+  const lines = verdict({
+    problem: json.problem,
+    result: json.result,
+    tolerance: settings.tolerance,
+    ...(json.perClass === undefined ? {} : { perClass: json.perClass }),
+  });
+  const { preprocessing, target } = dataset;
+  const model = { network, preprocessing, target };
+  const certificate = makeCertificate({ ...record, problem: json.problem, result: json.result });
+  const files: RunFile[] = [
+    { name: "model.onnx", bytes: writeOnnx(model) },
+    { name: "model.safetensors", bytes: writeSafetensors(model) },
+    text("certificate.json", `${JSON.stringify(certificate)}\n`),
+    text("history.ndjson", record.history.map((line) => `${JSON.stringify(line)}\n`).join("")),
+    text("report.html", renderReport(makeReport(record, json, lines))),
+    text("README.md", modelCard(record, json, lines)),
+  ];
+  if (interrupted) files.push(text(CHECKPOINT_FILE, `${JSON.stringify(makeCheckpoint(record))}\n`));
+  return {
+    json,
+    verdict: lines,
+    files,
+    id: contentHash(record),
+    interrupted,
+    testTable: testTable(target, evaluation, baselines),
+  };
+}
+
+function makeCheckpoint({ settings, dataset, objective, betaMax, outputs }: FitRecord): Checkpoint {
+  return {
+    format: "overparam-checkpoint",
+    formatVersion: 1,
+    version: VERSION,
+    settings: { ...settings },
+    matrix: dataset.fingerprint.matrix,
+    beta: objective.beta,
+    betaMax,
+    outputs: outputs.map(({ name, network }) => ({ name, network: networkToJson(network) })),
+  };
+}
+
+function text(name: string, content: string): RunFile {
+  return { name, bytes: new TextEncoder().encode(content) };
+}

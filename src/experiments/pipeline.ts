@@ -1,0 +1,238 @@
+import { ConfigError, DataError } from "../base/errors.ts";
+import { type Matrix, matrix } from "../base/matrix.ts";
+import { type Compute, createCompute } from "../compute/index.ts";
+import { betaMax as computeBetaMax, type PatternSource, type SolveEvent, type SolveOptions } from "../convex/index.ts";
+import { type Dataset, loadDataset, readNpy } from "../data/index.ts";
+import { forward } from "../network/index.ts";
+import { readBytes, sha256 } from "../platform/index.ts";
+import { principalComponents } from "./baselines.ts";
+import { type Checkpoint, checkResumable } from "./checkpoint.ts";
+import type { FitSettings } from "./config.ts";
+import { evaluate, fitBaselines } from "./evaluation.ts";
+import type { HistoryLine } from "./fit-record.ts";
+import { FitCancelled, type FitEvent, type FitOutcome } from "./fit-types.ts";
+import { networkFromJson } from "./network-json.ts";
+import { makeOutcome, savedNetwork } from "./outcome.ts";
+import { chooseCoding, chooseLoss, codeTargets, column, type Objective, outputNames } from "./problem.ts";
+import { drive, type SolvedOutput, settleOutput } from "./solve.ts";
+import { type ValidationResult, type ValidationTask, validateBeta } from "./validate-beta.ts";
+
+/** What a fit needs of the outside. */
+export interface PipelineContext {
+  emit(event: FitEvent): void;
+  cancelled(): boolean;
+  /** A monotonic clock in seconds, and its value at the start. */
+  now(): number;
+  readonly started: number;
+  readonly resume: Checkpoint | null;
+}
+
+/** Shares of the time: for the baselines, and for the choice of beta. */
+const BASELINE_SHARE = 0.1;
+const VALIDATION_SHARE = 0.35;
+/** Progress is told at most this often, in seconds. */
+const PROGRESS_SECONDS = 0.05;
+
+/**
+ * A fit from file to run folder, in the calling thread:
+ *
+ *   data -> baselines -> beta_max -> beta -> solve each output -> merge -> metrics -> verdict and files
+ *
+ * @throws UserError for settings or data that cannot be used.
+ * @throws FitCancelled when cancelled before there is a network.
+ */
+export async function runFit(settings: FitSettings, context: PipelineContext): Promise<FitOutcome> {
+  const dataset = load(settings);
+  const compute = await createCompute(settings.threads === undefined ? {} : { threads: settings.threads });
+  try {
+    return fitDataset(settings, dataset, compute, context);
+  } finally {
+    await compute.close();
+  }
+}
+
+function load({ data, target, task, split, standardize, seed }: FitSettings): Dataset {
+  if (target === undefined) {
+    throw new ConfigError("no target: which column is to be predicted?", {
+      code: "target-missing",
+      hint: "name it with --target COLUMN",
+    });
+  }
+  return loadDataset({ file: data, target, task, split: split === 0 ? "none" : split, standardize, seed });
+}
+
+/** Seconds of the whole time that are kept for starting the program and for writing what was found. */
+function reserve(time: number): number {
+  return Math.min(time / 4, 1 + time / 20);
+}
+
+function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, context: PipelineContext): FitOutcome {
+  const { emit, cancelled, now, started, resume } = context;
+  const { train, target } = dataset;
+  const end = started + settings.time - reserve(settings.time);
+  const baselineEnd = started + BASELINE_SHARE * settings.time;
+  const notes: string[] = [];
+  const note = (text: string): void => {
+    notes.push(text);
+    emit({ kind: "note", text });
+  };
+
+  // 1. The problem.
+  const loss = chooseLoss(settings.loss, target);
+  const coding = chooseCoding(loss, target);
+  const names = outputNames(target);
+  const Y = codeTargets(train.y, coding, names.length);
+  const gates = settings.gates === undefined ? null : readGates(settings.gates);
+  const problem = {
+    X: train.X,
+    loss,
+    scaling: settings.scaling,
+    bias: settings.bias,
+    program: settings.program,
+    patterns: patternSource(settings, gates),
+  };
+  if (resume !== null) checkResumable(resume, settings, dataset.fingerprint.matrix, names);
+
+  // 2. Baselines, in the coordinates that also give the rank.
+  const components = principalComponents(compute, train.X);
+  emitData(settings, dataset, components.squares.length, emit);
+  dataset.notes.forEach(note);
+  emit({ kind: "backend", info: compute.info });
+  const { baselines, notes: baselineNotes } = fitBaselines(
+    compute,
+    components,
+    dataset,
+    () => cancelled() || now() > baselineEnd,
+  );
+  baselineNotes.forEach(note);
+
+  // 3. Beta.
+  const solve: SolveOptions = { compute, now, cancelled, seed: settings.seed, tolerance: settings.tolerance };
+  const asked = now();
+  const budget = settings.time * BASELINE_SHARE;
+  const betaMaxOf = (q: number): number =>
+    computeBetaMax({ ...problem, y: column(Y, q) }, { ...solve, seconds: budget / names.length });
+  const betaMax = resume?.betaMax ?? Math.max(...names.map((_, q) => betaMaxOf(q)));
+  // A solve ends with a last search and bound over all rows, which take about as long as this did.
+  const deadline = end - Math.min(now() - asked, budget);
+  const labels = target.classes === null ? null : train.y;
+  const until = Math.min(now() + VALIDATION_SHARE * settings.time, deadline);
+  const task = { problem, Y, labels, betaMax, seed: settings.seed, deadline: until, solve };
+  const { beta, points: validation, notes: betaNotes } = chooseBeta(settings, task, context);
+  betaNotes.forEach(note);
+  const objective: Objective = { loss, scaling: problem.scaling, beta, bias: problem.bias, program: problem.program };
+
+  // 4. Every output: its share of the time that is left.
+  const history: HistoryLine[] = [];
+  const outputs = names.map((name, q): SolvedOutput => {
+    const outputProblem = { ...problem, y: column(Y, q), beta };
+    const label = names.length > 1 ? `class ${name}` : "";
+    const tell = progressTeller(label, context);
+    const start = resume === null ? undefined : networkFromJson(resume.outputs[q]!.network);
+    const seconds = Math.max(0, deadline - now()) / (names.length - q);
+    const solution = drive(outputProblem, { ...solve, seconds, ...(start === undefined ? {} : { start }) }, (event) => {
+      history.push({ output: name, ...event });
+      tell(event);
+    });
+    return settleOutput(name, outputProblem, solution);
+  });
+  const interrupted = outputs.some(({ status }) => status === "interrupted");
+  if (interrupted && outputs.every(({ network }) => network.U.rows === 0)) throw new FitCancelled();
+
+  // 5. The saved network and what it is worth.
+  const network = savedNetwork(outputs);
+  const logOdds = loss === "logistic" && names.length === 1;
+  return makeOutcome({
+    settings,
+    dataset,
+    objective,
+    coding,
+    betaMax,
+    outputs,
+    network,
+    evaluation: evaluate(dataset, logOdds, (X) => forward(network, X)),
+    baselines,
+    validation,
+    history,
+    notes,
+    backend: compute.info,
+    interrupted,
+    gatesHash: gates === null ? null : gates.sha256,
+  });
+}
+
+/** Beta: as given, as a share of beta_max, as in the checkpoint, or by validation. */
+function chooseBeta(
+  { beta, betaRatio }: FitSettings,
+  task: Omit<ValidationTask, "onProgress">,
+  { emit, cancelled, now, started, resume }: PipelineContext,
+): { readonly beta: number } & Pick<ValidationResult, "points" | "notes"> {
+  const { betaMax } = task;
+  const known = (value: number, notes: readonly string[] = []) => ({ beta: value, points: [], notes });
+  if (beta !== "auto") return known(beta);
+  if (!(betaMax > 0)) return known(1, ["beta_max is 0: every beta gives a constant network; beta set to 1"]);
+  if (betaRatio !== undefined) return known(betaRatio * betaMax);
+  if (resume !== null) return known(resume.beta);
+  const idle = { objective: null, bound: null, gap: null, neurons: 0 };
+  const { ratio, points, notes } = validateBeta({
+    ...task,
+    onProgress: (label, fraction) =>
+      emit({ kind: "progress", stage: "validate", label, ...idle, fraction, seconds: now() - started }),
+  });
+  if (cancelled()) throw new FitCancelled();
+  return { beta: ratio * betaMax, points, notes };
+}
+
+/** Gate vectors of an npy file of shape d x P, one a row. */
+function readGates(file: string): { readonly G: Matrix; readonly sha256: string } {
+  const bytes = readBytes(file);
+  const { shape, data } = readNpy(bytes, file);
+  const [d, count] = shape;
+  if (shape.length !== 2 || d === undefined || count === undefined || count === 0 || !data.every(Number.isFinite)) {
+    throw new DataError(`${file} does not hold gate vectors: its shape is (${shape.join(", ")})`, {
+      code: "gates-shape",
+      hint: "save a d x P array of finite numbers, one gate vector a column",
+      place: { file },
+    });
+  }
+  const G = matrix(count, d);
+  for (let k = 0; k < d; k++) for (let p = 0; p < count; p++) G.data[p * d + k] = data[k * count + p];
+  return { G, sha256: sha256(bytes) };
+}
+
+function patternSource({ patterns }: FitSettings, gates: { readonly G: Matrix } | null): PatternSource {
+  if (gates !== null) return { kind: "gates", G: gates.G };
+  return typeof patterns === "number" ? { kind: "sampled", count: patterns } : { kind: patterns };
+}
+
+function emitData(settings: FitSettings, dataset: Dataset, centeredRank: number, emit: PipelineContext["emit"]): void {
+  const { train, test, preprocessing, target } = dataset;
+  const testRows = test?.X.rows ?? 0;
+  emit({
+    kind: "data",
+    rows: train.X.rows + testRows,
+    testRows,
+    features: train.X.cols,
+    oneHotColumns: preprocessing.encodings.filter(({ kind }) => kind === "one-hot").length,
+    // A column of ones adds one to the rank of the centered columns; without it the rank was not computed.
+    rank: settings.bias === "column" ? centeredRank + 1 : settings.bias === "output" ? centeredRank : null,
+    target: target.name,
+    task: target.task,
+    classes: target.classes?.length ?? null,
+    seed: settings.seed,
+  });
+}
+
+/** Passes a solver's events on as progress, not too often, and always the first of a phase. */
+function progressTeller(label: string, { emit, now, started }: PipelineContext): (event: SolveEvent) => void {
+  let told = Number.NEGATIVE_INFINITY;
+  let phase: SolveEvent["phase"] | null = null;
+  return (event) => {
+    const seconds = now() - started;
+    if (event.phase === phase && seconds - told < PROGRESS_SECONDS) return;
+    told = seconds;
+    phase = event.phase;
+    const { objective, bound, gap, neurons } = event;
+    emit({ kind: "progress", stage: event.phase, label, objective, bound, gap, neurons, fraction: null, seconds });
+  };
+}

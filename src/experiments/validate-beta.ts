@@ -1,0 +1,180 @@
+import { type Matrix, matrix, takeRows } from "../base/matrix.ts";
+import { randomStream } from "../base/random.ts";
+import type { ConvexProblem, SolveOptions } from "../convex/index.ts";
+import { forward, type TwoLayerNetwork } from "../network/index.ts";
+import { column, rowLosses } from "./problem.ts";
+import { drive } from "./solve.ts";
+import {
+  BETA_RATIOS,
+  chooseRatio,
+  FALLBACK_RATIO,
+  hasRisen,
+  makeFolds,
+  rowsOutside,
+  type ValidationPoint,
+  validationPoint,
+} from "./validation.ts";
+
+/** The fit whose beta is to be chosen. */
+export interface ValidationTask {
+  /** The problem of every output, without targets and beta. */
+  readonly problem: Omit<ConvexProblem, "y" | "beta">;
+  /** n x c. */
+  readonly Y: Matrix;
+  /** Class index of each row, for stratified folds; null for numbers. */
+  readonly labels: Float64Array | null;
+  readonly betaMax: number;
+  readonly seed: number;
+  /** When to stop, on the clock of `solve.now`. */
+  readonly deadline: number;
+  readonly solve: Pick<SolveOptions, "compute" | "now" | "cancelled">;
+  onProgress(label: string, fraction: number): void;
+}
+
+export interface ValidationResult {
+  /** The chosen share of beta_max. */
+  readonly ratio: number;
+  readonly points: readonly ValidationPoint[];
+  /** Sentences on what was cut short. */
+  readonly notes: readonly string[];
+}
+
+const TOLERANCE = 1e-3;
+/** Of a larger table, this many rows are drawn to validate on. */
+const MAX_ROWS = 1000;
+/** A solve at the next beta is expected to take this many times as long as at the last. */
+const COST_GROWTH = 1.5;
+/** Folds are given up when what is left of the time would not pay for this many more betas. */
+const BETAS_AHEAD = 2;
+/** Fewer folds than this only when not even the first beta can be solved on them in the time. */
+const FEWEST_FOLDS = 2;
+
+interface Fold {
+  readonly problem: Omit<ConvexProblem, "y" | "beta">;
+  readonly Y: Matrix;
+  readonly heldX: Matrix;
+  readonly heldY: Matrix;
+  /** Beta of the whole data to beta of this fold: the scaled penalty on a row is what is validated. */
+  readonly betaFactor: number;
+  /** The networks of the last ratio, one an output. */
+  start: readonly TwoLayerNetwork[] | null;
+}
+
+/**
+ * Chooses beta by cross-validation along a short grid, from strong to weak, each fold starting from its own last
+ * networks; nothing is certified on the way.
+ *
+ * A ratio counts only when its folds were solved in the time. When the time gets short, later folds are given up, for
+ * all betas alike, so that every beta is judged on the same rows.
+ *
+ * The grid is in shares of the beta_max of all training rows, for every fold: with scaling `mean` a fold is solved at
+ * the same beta, with `sum` at beta times its share of the rows, which is the same penalty on the mean loss.
+ */
+export function validateBeta(task: ValidationTask): ValidationResult {
+  const { deadline, solve, betaMax } = task;
+  const { now } = solve;
+  const cancelled = (): boolean => solve.cancelled?.() === true;
+  const folds = prepareFolds(task);
+  if (folds.length === 0) return fallback("too few rows to validate");
+  const solved: { readonly ratio: number; readonly losses: readonly (readonly number[])[] }[] = [];
+  let used = folds.length;
+  const points = (): ValidationPoint[] =>
+    solved.map(({ ratio, losses }) => validationPoint(ratio, losses.slice(0, used).flat()));
+  /** Folds that can be solved at this cost each while the next betas stay possible too; at least `fewest`. */
+  const affordable = (cost: number, fewest: number): number =>
+    Math.min(used, Math.max(fewest, Math.floor((deadline - now()) / (BETAS_AHEAD * cost))));
+
+  let cost = 0;
+  for (const ratio of BETA_RATIOS) {
+    if (cost > 0) used = affordable(cost, FEWEST_FOLDS);
+    if (cancelled() || now() + used * cost > deadline) break;
+    const begun = now();
+    const losses: (readonly number[])[] = [];
+    for (let k = 0; k < used; k++) {
+      task.onProgress(
+        `beta ${ratio} beta_max, fold ${k + 1} of ${used}`,
+        (solved.length + k / used) / BETA_RATIOS.length,
+      );
+      const fold = solveFold(folds[k]!, ratio * betaMax, (deadline - now()) / (used - k), task);
+      if (fold === null || cancelled()) break;
+      losses.push(fold);
+      if (solved.length === 0 && k === 0) used = affordable(now() - begun, 1);
+    }
+    if (losses.length < used) break;
+    cost = ((now() - begun) / used) * COST_GROWTH;
+    solved.push({ ratio, losses });
+    if (hasRisen(points())) break;
+  }
+
+  const validated = points();
+  const last = validated.at(-1);
+  if (last === undefined) return fallback("no time to validate");
+  const notes: string[] = [];
+  if (task.Y.rows > MAX_ROWS) notes.push(`beta validated on ${MAX_ROWS} of ${task.Y.rows} training rows`);
+  if (used < folds.length) notes.push(`beta validated on ${used} of ${folds.length} folds: more would take too long`);
+  let ratio = chooseRatio(validated);
+  if (validated.length < BETA_RATIOS.length && !hasRisen(validated)) {
+    notes.push(`the time for validation ended at ${last.ratio} beta_max: a smaller beta might predict better`);
+    // Still falling at a strong penalty: the best is known to lie below, so the usual choice is the better guess.
+    if (ratio === last.ratio && ratio > FALLBACK_RATIO) {
+      notes.push(`beta set to ${FALLBACK_RATIO} beta_max, below the range that was validated`);
+      ratio = FALLBACK_RATIO;
+    }
+  }
+  return { ratio, points: validated, notes };
+}
+
+function fallback(reason: string): ValidationResult {
+  const note = `${reason}: beta set to ${FALLBACK_RATIO} beta_max (choose another with --beta or --beta-ratio)`;
+  return { ratio: FALLBACK_RATIO, points: [], notes: [note] };
+}
+
+function prepareFolds({ problem, Y, labels, seed }: ValidationTask): Fold[] {
+  const n = Y.rows;
+  const rows = randomStream(seed, "validation rows").permutation(n).slice(0, MAX_ROWS);
+  const drawn = labels === null ? null : Float64Array.from(rows, (i) => labels[i]!);
+  return makeFolds(rows.length, drawn, randomStream(seed, "validation")).map((fold) => {
+    const held = fold.map((k) => rows[k]!);
+    const kept = rowsOutside(rows.length, fold).map((k) => rows[k]!);
+    return {
+      problem: { ...problem, X: takeRows(problem.X, kept) },
+      Y: takeRows(Y, kept),
+      heldX: takeRows(problem.X, held),
+      heldY: takeRows(Y, held),
+      betaFactor: problem.scaling === "sum" ? kept.length / n : 1,
+      start: null,
+    };
+  });
+}
+
+/** Held-out losses of a fold's rows at a beta of the whole data; null when the time was too short. */
+function solveFold(fold: Fold, beta: number, seconds: number, task: ValidationTask): readonly number[] | null {
+  const { solve, seed } = task;
+  const c = fold.Y.cols;
+  const begun = solve.now();
+  const predictions = matrix(fold.heldX.rows, c);
+  const networks: TwoLayerNetwork[] = [];
+  for (let q = 0; q < c; q++) {
+    const share = (begun + seconds - solve.now()) / (c - q);
+    if (share <= 0) return null;
+    const start = fold.start?.[q];
+    const outputBegun = solve.now();
+    const { network } = drive(
+      { ...fold.problem, y: column(fold.Y, q), beta: beta * fold.betaFactor },
+      {
+        ...solve,
+        tolerance: TOLERANCE,
+        seconds: share,
+        seed,
+        certify: false,
+        ...(start === undefined ? {} : { start }),
+      },
+    );
+    if (solve.now() - outputBegun >= share) return null;
+    networks.push(network);
+    const f = forward(network, fold.heldX).data;
+    for (let i = 0; i < f.length; i++) predictions.data[i * c + q] = f[i];
+  }
+  fold.start = networks;
+  return [...rowLosses(fold.problem.loss, predictions, fold.heldY)];
+}

@@ -1,0 +1,14 @@
+/**
+ * The report layer turns plain JSON series into one HTML page: text, tables and charts, each chart a pure function from
+ * a series to an SVG string. It knows how to show objectives, bounds, losses and predictions; it must not know how they
+ * were computed, where they are stored or who asks for them, and it trusts no word of its input.
+ */
+export { renderReport } from "./render.ts";
+export type {
+  Confusion,
+  ConvergencePoint,
+  ConvergenceSeries,
+  Predictions,
+  ReportTable,
+  RunReport,
+} from "./types.ts";

@@ -1,0 +1,196 @@
+import { describe, expect, test } from "vitest";
+import { ConfigError } from "../../src/base/errors.ts";
+import { type Certificate, certificateSchema } from "../../src/certificate/index.ts";
+import { loadDataset } from "../../src/data/index.ts";
+import { type Checkpoint, readCheckpoint } from "../../src/experiments/checkpoint.ts";
+import type { FitSettings } from "../../src/experiments/config.ts";
+import { FitCancelled, type FitEvent, type FitOutcome, fitJsonSchema } from "../../src/experiments/fit-types.ts";
+import { networkFromJson } from "../../src/experiments/network-json.ts";
+import { runFit } from "../../src/experiments/pipeline.ts";
+import { codeTargets, objectiveOf } from "../../src/experiments/problem.ts";
+import { readOnnx, readSafetensors } from "../../src/formats/index.ts";
+import { forward } from "../../src/network/index.ts";
+import { now } from "../../src/platform/clock.ts";
+import { smallFit } from "./tables.ts";
+
+interface Observed {
+  readonly outcome: FitOutcome;
+  readonly events: readonly FitEvent[];
+}
+
+async function run(
+  settings: FitSettings,
+  { cancelAfter, resume = null }: { cancelAfter?: (event: FitEvent) => boolean; resume?: Checkpoint | null } = {},
+): Promise<Observed> {
+  const events: FitEvent[] = [];
+  let cancelled = false;
+  const outcome = await runFit(settings, {
+    emit: (event) => {
+      events.push(event);
+      if (cancelAfter?.(event) === true) cancelled = true;
+    },
+    cancelled: () => cancelled,
+    now,
+    started: now(),
+    resume,
+  });
+  return { outcome, events };
+}
+
+const file = ({ files }: FitOutcome, name: string): Uint8Array => files.find((one) => one.name === name)!.bytes;
+const text = (outcome: FitOutcome, name: string): string => new TextDecoder().decode(file(outcome, name));
+const certificateOf = (outcome: FitOutcome): Certificate =>
+  certificateSchema.parse(JSON.parse(text(outcome, "certificate.json")));
+
+describe("runFit", () => {
+  test("runFit of two classes: JSON of the fixed shape, files that agree with each other, events in order", async () => {
+    const settings = smallFit("two", { betaRatio: 0.1 });
+    const { outcome, events } = await run(settings);
+    const json = fitJsonSchema.parse(JSON.parse(JSON.stringify(outcome.json)));
+    expect(json.problem).toMatchObject({
+      rows: 32,
+      features: 2,
+      outputs: 1,
+      loss: "logistic",
+      scaling: "mean",
+      bias: "column",
+    });
+    expect(json.problem.beta).toBeCloseTo(0.1 * json.problem.betaMax, 14);
+    // Rank 3 with the bias column: the bound is exact and closes.
+    expect(json.result).toMatchObject({ status: "optimal", scope: "all-patterns", method: "exact-rank-3" });
+    expect(json.result.lowerBound).toBeLessThanOrEqual(json.result.objective);
+    expect(Object.keys(json.metrics.train)).toEqual(["accuracy", "auc", "logLoss"]);
+    expect(Object.keys(json.metrics.baselines)).toEqual(["logistic", "ridge"]);
+    expect(outcome.testTable).toMatchObject({
+      metric: "accuracy",
+      part: "test",
+      network: json.metrics.test!["accuracy"],
+    });
+    expect(outcome.verdict[0]).toMatch(/^Certified globally optimal/);
+    expect(outcome.id).toMatch(/^[0-9a-f]{64}$/);
+    expect(outcome.files.map(({ name }) => name)).toEqual([
+      "model.onnx",
+      "model.safetensors",
+      "certificate.json",
+      "history.ndjson",
+      "report.html",
+      "README.md",
+    ]);
+    const exact = readSafetensors(file(outcome, "model.safetensors"), "model.safetensors");
+    expect(networkFromJson(certificateOf(outcome).network)).toEqual(exact.network);
+    expect(readOnnx(file(outcome, "model.onnx"), "model.onnx").target).toEqual(exact.target);
+    const history = text(outcome, "history.ndjson")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(history.every(({ output }) => output === "target")).toBe(true);
+    expect(history.at(-1).objective).toBeCloseTo(json.result.objective, 10);
+    expect(text(outcome, "report.html")).toContain(outcome.verdict[0]!.slice(0, 40));
+    expect(text(outcome, "README.md")).toContain(outcome.verdict[0]);
+    const kinds = events.map(({ kind }) => kind);
+    expect(kinds.indexOf("data")).toBe(0);
+    expect(kinds.indexOf("backend")).toBeLessThan(kinds.indexOf("progress"));
+    expect(events[0]).toMatchObject({ rows: 40, testRows: 8, features: 2, rank: 3, classes: 2 });
+  });
+
+  test.each([
+    ["number", "squared", "column"],
+    ["two", "logistic", "output"],
+    ["two", "squared", "none"],
+    ["three", "squared", "column"],
+    ["three", "logistic", "column"],
+  ] as const)(
+    "runFit of %s with %s loss and bias %s: objective, bound and gap belong to the saved network",
+    async (kind, loss, bias) => {
+      const settings = smallFit(kind, { loss, bias, betaRatio: 0.2, split: 0, scaling: "sum" });
+      const { outcome } = await run(settings);
+      const { result, problem, perClass, metrics } = outcome.json;
+      const dataset = loadDataset({ file: settings.data, target: "target", split: "none" });
+      const certificate = certificateOf(outcome);
+      const network = networkFromJson(certificate.network);
+      const { coding } = certificate.data;
+      const Y = codeTargets(dataset.train.y, coding, problem.outputs);
+      const objective = objectiveOf(network, { ...certificate.problem }, dataset.train.X, Y);
+      expect(result.objective / objective).toBeCloseTo(1, 12);
+      expect(result.gap).toBeCloseTo((result.objective - result.lowerBound) / result.objective, 14);
+      expect(result.status).toBe("optimal");
+      expect(certificate.data.matrix).toBe(dataset.fingerprint.matrix);
+      expect(certificate.outputs.length).toBe(problem.outputs);
+      expect(perClass?.map((one) => one.class)).toEqual(kind === "three" ? ["left", "middle", "right"] : undefined);
+      expect(metrics.test).toBeNull();
+      expect(outcome.testTable.part).toBe("train");
+      if (kind !== "number") {
+        const F = forward(network, dataset.train.X);
+        const right = dataset.train.y.filter((label, i) => {
+          const scores = [...F.data.subarray(i * F.cols, (i + 1) * F.cols)];
+          return scores.length === 1 ? scores[0]! > 0 === label > 0 : scores.indexOf(Math.max(...scores)) === label;
+        });
+        expect(metrics.train["accuracy"]).toBeCloseTo(right.length / F.rows, 14);
+      }
+    },
+  );
+
+  test("runFit chooses beta by validation on the grid, the same way each time", async () => {
+    const settings = smallFit("number", { rows: 60 });
+    const first = await run(settings);
+    const ratio = first.outcome.json.problem.beta / first.outcome.json.problem.betaMax;
+    expect([0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002].some((one) => Math.abs(ratio / one - 1) < 1e-12)).toBe(true);
+    expect(first.events.some((event) => event.kind === "progress" && event.stage === "validate")).toBe(true);
+    expect(text(first.outcome, "report.html")).toContain("by validation");
+    const second = await run(settings);
+    expect(second.outcome.id).toBe(first.outcome.id);
+    expect(second.outcome.json.problem.beta).toBe(first.outcome.json.problem.beta);
+  });
+
+  test("runFit: validation gives the same beta under both scalings, up to the number of rows", async () => {
+    const settings = smallFit("number", { rows: 50, split: 0 });
+    const mean = (await run(settings)).outcome.json.problem;
+    const sum = (await run({ ...settings, scaling: "sum" })).outcome.json.problem;
+    expect(sum.beta / mean.beta).toBeCloseTo(50, 9);
+  });
+
+  test("runFit at beta >= beta_max certifies the zero network", async () => {
+    const { outcome } = await run(smallFit("number", { betaRatio: 1.001 }));
+    expect(outcome.json.result).toMatchObject({ status: "optimal", neurons: 0 });
+    expect(outcome.verdict[0]).toContain("the zero network: beta is not below beta_max");
+    expect(outcome.verdict.join(" ")).not.toContain("Over its own");
+  });
+
+  test("runFit of a gated program saves a gated network and claims nothing about ReLU networks", async () => {
+    const { outcome } = await run(smallFit("two", { program: "gated", patterns: 20, betaRatio: 0.1 }));
+    expect(outcome.json.result).toMatchObject({ status: "optimal", scope: "listed-patterns" });
+    const { network } = readSafetensors(file(outcome, "model.safetensors"), "model.safetensors");
+    expect(network.activation).toBe("gated");
+    expect(outcome.verdict.join(" ")).not.toContain("any width");
+  });
+
+  test("runFit cancelled in training leaves a checkpoint, from which it goes on to the end", async () => {
+    const settings = smallFit("number", { betaRatio: 0.01, rows: 200, columns: 8 });
+    const stop = (event: FitEvent): boolean =>
+      event.kind === "progress" && event.stage === "train" && event.neurons > 0;
+    const { outcome } = await run(settings, { cancelAfter: stop });
+    expect(outcome.interrupted).toBe(true);
+    expect(outcome.json.result.status).toBe("interrupted");
+    expect(outcome.verdict[0]).toMatch(/^Interrupted/);
+    const checkpoint = readCheckpoint(file(outcome, "checkpoint.json"), "checkpoint.json");
+    const resumed = await run(settings, { resume: checkpoint });
+    expect(resumed.outcome.interrupted).toBe(false);
+    expect(resumed.outcome.json.problem.beta).toBe(outcome.json.problem.beta);
+    expect(resumed.outcome.json.result.objective).toBeLessThanOrEqual(outcome.json.result.objective);
+    const firstTraining = resumed.events.find((event) => event.kind === "progress" && event.stage === "train");
+    expect(firstTraining).toMatchObject({ neurons: outcome.json.result.neurons });
+    await expect(run({ ...settings, seed: 5 }, { resume: checkpoint })).rejects.toThrow("the training data differ");
+  });
+
+  test("runFit cancelled before there is a network throws FitCancelled", async () => {
+    const early = (event: FitEvent): boolean => event.kind === "progress" && event.stage === "validate";
+    await expect(run(smallFit("two"), { cancelAfter: early })).rejects.toThrow(FitCancelled);
+    await expect(run(smallFit("two", { betaRatio: 0.1 }), { cancelAfter: () => true })).rejects.toThrow(FitCancelled);
+  });
+
+  test("runFit refuses settings that do not fit the data", async () => {
+    await expect(run(smallFit("number", { loss: "logistic" }))).rejects.toThrow(ConfigError);
+    await expect(run({ ...smallFit("two"), target: undefined })).rejects.toMatchObject({ code: "target-missing" });
+    await expect(run(smallFit("number", { columns: 5, patterns: "all", betaRatio: 0.5 }))).rejects.toThrow(ConfigError);
+  });
+});

@@ -1,0 +1,196 @@
+import { describe, expect, test } from "vitest";
+import { ConfigError, DataError } from "../../src/base/errors.ts";
+import { matrix } from "../../src/base/matrix.ts";
+import type { Target } from "../../src/data/types.ts";
+import { type Checkpoint, checkResumable, readCheckpoint } from "../../src/experiments/checkpoint.ts";
+import { type FitSettings, fitSettingsSchema } from "../../src/experiments/config.ts";
+import { networkFromJson, networkToJson } from "../../src/experiments/network-json.ts";
+import { totalResult } from "../../src/experiments/outcome.ts";
+import {
+  chooseCoding,
+  chooseLoss,
+  codeTargets,
+  type Objective,
+  objectiveOf,
+  outputNames,
+  rowLosses,
+} from "../../src/experiments/problem.ts";
+import { reproduceCommands } from "../../src/experiments/reproduce.ts";
+import type { TwoLayerNetwork } from "../../src/network/index.ts";
+
+const number: Target = { name: "price", task: "regression", classes: null };
+const two: Target = { name: "won", task: "classification", classes: ["no", "yes"] };
+const three: Target = { name: "kind", task: "classification", classes: ["a", "b", "c"] };
+
+describe("posing the problem", () => {
+  test("chooseLoss: auto by the target, a given loss as given, classes demanded where needed", () => {
+    expect([number, two, three].map((target) => chooseLoss("auto", target))).toEqual([
+      "squared",
+      "logistic",
+      "squared",
+    ]);
+    expect(chooseLoss("squared", two)).toBe("squared");
+    expect(() => chooseLoss("logistic", number)).toThrow(ConfigError);
+  });
+
+  test("chooseCoding and codeTargets: numbers, -1/+1, and one-hot for squared loss with more classes", () => {
+    const code = (target: Target, loss: "squared" | "logistic", y: number[]) => [
+      ...codeTargets(Float64Array.from(y), chooseCoding(loss, target), outputNames(target).length).data,
+    ];
+    expect(code(number, "squared", [1.5, -2])).toEqual([1.5, -2]);
+    expect(code(two, "logistic", [0, 1])).toEqual([-1, 1]);
+    expect(code(two, "squared", [0, 1])).toEqual([-1, 1]);
+    expect(code(three, "squared", [2, 0])).toEqual([0, 0, 1, 1, 0, 0]);
+    expect(code(three, "logistic", [1, 2])).toEqual([-1, 1, -1, -1, -1, 1]);
+    expect(outputNames(three)).toEqual(["a", "b", "c"]);
+    expect(outputNames(two)).toEqual(["won"]);
+  });
+
+  test("rowLosses sums the losses of a row over its outputs", () => {
+    const F = matrix(2, 2, Float64Array.of(1, 0, 3, -1));
+    const Y = matrix(2, 2, Float64Array.of(0, 0, 1, 1));
+    expect([...rowLosses("squared", F, Y)]).toEqual([0.5, 4]);
+    const signs = matrix(1, 2, Float64Array.of(1, -1));
+    const losses = rowLosses("logistic", matrix(1, 2, Float64Array.of(2, 3)), signs);
+    expect(losses[0]).toBeCloseTo(Math.log1p(Math.exp(-2)) + Math.log1p(Math.exp(3)), 14);
+    expect(() => rowLosses("squared", F, signs)).toThrow("2 x 2, targets 1 x 2");
+  });
+});
+
+const network: TwoLayerNetwork = {
+  kind: "two-layer",
+  activation: "relu",
+  U: matrix(2, 1, Float64Array.of(1, -2)),
+  b: Float64Array.of(0.5, 1),
+  W: matrix(2, 1, Float64Array.of(3, -1)),
+  c0: Float64Array.of(0.25),
+  gates: null,
+};
+
+describe("objectiveOf", () => {
+  const X = matrix(2, 1, Float64Array.of(1, -1));
+  const Y = matrix(2, 1, Float64Array.of(4, -2));
+  const base: Objective = { loss: "squared", scaling: "sum", beta: 0.1, bias: "column", program: "relu" };
+  // f(1) = 3 * 1.5 - 0 + 0.25 = 4.75 and f(-1) = 0 - 3 + 0.25 = -2.75: the loss is 0.75^2 / 2 twice.
+  const loss = 0.5625;
+
+  test("objectiveOf counts hidden biases exactly when they are penalized", () => {
+    expect(objectiveOf(network, base, X, Y)).toBeCloseTo(loss + 0.05 * (1 + 4 + 0.25 + 1 + 9 + 1), 14);
+    expect(objectiveOf(network, { ...base, bias: "output" }, X, Y)).toBeCloseTo(loss + 0.05 * (1 + 4 + 9 + 1), 14);
+  });
+
+  test("objectiveOf: mean scaling divides the loss alone", () => {
+    expect(objectiveOf(network, { ...base, scaling: "mean" }, X, Y)).toBeCloseTo(loss / 2 + 0.05 * 16.25, 14);
+  });
+
+  test("objectiveOf: a gated network pays beta |u| |w|", () => {
+    const gates = { G: matrix(2, 1, Float64Array.of(1, 1)), h: Float64Array.of(0, 0) };
+    const gated: TwoLayerNetwork = { ...network, activation: "gated", gates };
+    // Both gates open at 1 only: f(1) = 4.5 + 1 + 0.25, f(-1) = 0.25.
+    const gatedLoss = (1.75 ** 2 + 2.25 ** 2) / 2;
+    const penalty = 0.1 * (Math.sqrt(1.25) * 3 + Math.sqrt(5));
+    expect(objectiveOf(gated, { ...base, program: "gated" }, X, Y)).toBeCloseTo(gatedLoss + penalty, 13);
+  });
+});
+
+describe("totalResult", () => {
+  const part = {
+    status: "optimal",
+    objective: 1,
+    lowerBound: 1,
+    gap: 0,
+    scope: "all-patterns",
+    method: "shor",
+    neurons: 2,
+    patterns: 3,
+    iterations: 4,
+    seconds: 5,
+    listed: null,
+  } as const;
+
+  test("totalResult sums numbers and takes the worst status and the weakest scope", () => {
+    const total = totalResult(
+      [
+        part,
+        {
+          ...part,
+          status: "bounded",
+          objective: 3,
+          lowerBound: 1,
+          gap: 2 / 3,
+          method: "listed",
+          scope: "listed-patterns",
+        },
+      ],
+      1e-6,
+    );
+    expect(total).toEqual({
+      ...part,
+      status: "bounded",
+      objective: 4,
+      lowerBound: 2,
+      gap: 0.5,
+      scope: "listed-patterns",
+      method: "shor, listed",
+      neurons: 4,
+      patterns: 6,
+      iterations: 8,
+      seconds: 10,
+    });
+  });
+
+  test("totalResult is optimal when the sum closes although a small class does not", () => {
+    const small = { ...part, status: "bounded", objective: 1e-9, lowerBound: 0, gap: 1 } as const;
+    expect(totalResult([part, small], 1e-6).status).toBe("optimal");
+    expect(totalResult([part, { ...small, status: "interrupted" }], 1e-6).status).toBe("interrupted");
+  });
+});
+
+describe("checkpoints", () => {
+  const settings: FitSettings = fitSettingsSchema.parse({ data: "a.csv", target: "won" });
+  const checkpoint: Checkpoint = {
+    format: "overparam-checkpoint",
+    formatVersion: 1,
+    version: "0",
+    settings: { ...settings },
+    matrix: "abc",
+    beta: 0.1,
+    betaMax: 1,
+    outputs: [{ name: "won", network: networkToJson(network) }],
+  };
+
+  test("readCheckpoint gives back every double", () => {
+    const odd = { ...network, U: matrix(2, 1, Float64Array.of(0.1 + 0.2, -5e-324)) };
+    const text = JSON.stringify({ ...checkpoint, outputs: [{ name: "won", network: networkToJson(odd) }] });
+    const read = readCheckpoint(new TextEncoder().encode(text), "checkpoint.json");
+    expect(networkFromJson(read.outputs[0]!.network)).toEqual(odd);
+  });
+
+  test("readCheckpoint refuses what is not a checkpoint", () => {
+    const read = (text: string) => () => readCheckpoint(new TextEncoder().encode(text), "c.json");
+    expect(read("{")).toThrow(DataError);
+    expect(read(JSON.stringify({ ...checkpoint, beta: -1 }))).toThrow("beta is not as expected");
+  });
+
+  test("checkResumable refuses other data, outputs and problems", () => {
+    expect(() => checkResumable(checkpoint, settings, "abc", ["won"])).not.toThrow();
+    expect(() => checkResumable(checkpoint, { ...settings, time: 5 }, "abc", ["won"])).not.toThrow();
+    expect(() => checkResumable(checkpoint, settings, "abd", ["won"])).toThrow("the training data differ");
+    expect(() => checkResumable(checkpoint, settings, "abc", ["a", "b"])).toThrow("outputs are won, not a, b");
+    expect(() => checkResumable(checkpoint, { ...settings, bias: "none" }, "abc", ["won"])).toThrow(
+      "bias was column, now none",
+    );
+  });
+});
+
+describe("reproduceCommands", () => {
+  test("reproduceCommands names what differs from the defaults, quoted, and the beta that was chosen", () => {
+    const repeat = (more: object) =>
+      reproduceCommands(fitSettingsSchema.parse({ data: "my data.csv", target: "it's", ...more }), 0.1 + 0.2);
+    const start = `overparam fit 'my data.csv' --target 'it'\\''s'`;
+    expect(repeat({})).toEqual([start, `${start} --beta 0.30000000000000004`]);
+    expect(repeat({ split: "none", betaRatio: 0.1, seed: 3, time: 60 })).toEqual([
+      `${start} --split none --beta-ratio 0.1 --seed 3`,
+    ]);
+  });
+});
