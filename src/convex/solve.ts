@@ -21,6 +21,8 @@ import type { ConvexProblem, Solution, SolveEvent, SolveOptions, SolveStatus } f
 const DEFAULT_TOLERANCE = 1e-6;
 /** Convex solves go this much below the asked tolerance, so that they never limit the gap. */
 const SOLVE_ACCURACY = 1e-11;
+/** Without a certificate a little less will do; much less would leave units split and programs large. */
+const TRAIN_ACCURACY = 1e-9;
 /** Gates of a gated program for which none were given. */
 const DEFAULT_GATES = 500;
 /** Bounds during training may take this share of the time. */
@@ -102,7 +104,7 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
   // 1. Train.
   let iterate = iterateOf(context, startUnits(context, problem, options.start), startOffset(context, options.start));
   if (core.freeBias && iterate.units.length === 0) iterate = iterateOf(context, [], bestConstant(context));
-  const accuracy = certify ? Math.min(SOLVE_ACCURACY, tolerance / 10) : tolerance / 10;
+  const accuracy = certify ? Math.min(SOLVE_ACCURACY, tolerance / 10) : TRAIN_ACCURACY;
   const training = generateColumns(compute, context, pricer, iterate, {
     accuracy,
     stop,

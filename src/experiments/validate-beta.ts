@@ -39,7 +39,7 @@ export interface ValidationResult {
   readonly notes: readonly string[];
 }
 
-const TOLERANCE = 1e-3;
+const TOLERANCE = 1e-2;
 /** Of a larger table, this many rows are drawn to validate on. */
 const MAX_ROWS = 1000;
 /** A solve at the next beta is expected to take this many times as long as at the last. */

@@ -48,6 +48,8 @@ const DUAL_ACCURACY = 1e-6;
 const SLACK_FLOOR = 1e-2;
 /** Starting multipliers make n complementarity products add up to this part of beta times the block's size. */
 const START_MULTIPLIER = 0.1;
+/** Rows of a symmetric product made at once. */
+const PANEL = 128;
 /** Part of the way to the boundary that a step may go. */
 const STEP_BACK = 0.99;
 
@@ -321,7 +323,7 @@ class InteriorPoint {
       for (let row = 0; row < size; row++) {
         for (let i = 0; i < n; i++) big[row * n + i] = FT[row * n + i] * h[i];
       }
-      compute.gemm(false, true, size, size, n, 1, big, n, FT, n, 0, dense, size);
+      this.lowerProduct(false, size, n, big, FT, n);
       for (let j = 0; j < m; j++) {
         for (let r = 0; r < p; r++) {
           for (let c = 0; c < p; c++) dense[(j * p + r) * size + j * p + c] += blockFactor[j * p * p + r * p + c];
@@ -335,7 +337,7 @@ class InteriorPoint {
         if (compute.cholesky(p, L, p) !== 0) return false;
         compute.solveLower(false, p, n, L, p, big.subarray(j * p * n, (j + 1) * p * n), n);
       }
-      compute.gemm(true, false, n, n, size, 1, big, n, big, n, 0, dense, n);
+      this.lowerProduct(true, n, size, big, big, n);
       for (let i = 0; i < n; i++) dense[i * n + i] += 1 / h[i];
       if (compute.cholesky(n, dense, n) !== 0) return false;
     }
@@ -346,6 +348,16 @@ class InteriorPoint {
       this.solveFactored(this.offsetSolved);
     }
     return true;
+  }
+
+  /** Lower triangle of dense (order x order) <- op(A) op(B), which is symmetric: by panels of rows, up to the diagonal. */
+  lowerProduct(transA: boolean, order: number, inner: number, A: Float64Array, B: Float64Array, stride: number): void {
+    for (let from = 0; from < order; from += PANEL) {
+      const to = Math.min(order, from + PANEL);
+      const rows = A.subarray(transA ? from : from * stride);
+      const out = this.dense.subarray(from * order);
+      this.compute.gemm(transA, !transA, to - from, to, inner, 1, rows, stride, B, stride, 0, out, order);
+    }
   }
 
   /** r <- (B + F'HF)^{-1} r. */
