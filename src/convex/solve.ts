@@ -75,7 +75,14 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
     const found: { value: number; method: string } | null =
       listed === null
         ? methodOf(
-            boundMaximum(compute, core, iterate.v, seed, thorough || core.Z.rows <= QUICK_ROWS ? stop : () => true),
+            boundMaximum(
+              compute,
+              core,
+              iterate.v,
+              seed,
+              thorough || core.Z.rows <= QUICK_ROWS ? stop : () => true,
+              stop,
+            ),
             core,
           )
         : listedMaximum(context, listed, iterate.v, cancelled);
@@ -122,13 +129,13 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
   const { converged, seen } = step.value;
   patterns = listed?.length ?? new Set([...seen.values()].map((unit) => patternKey(unit.pattern))).size;
 
-  if (certify && !context.gated) iterate = consolidate(compute, context, iterate, { accuracy, stop });
+  if (certify && !context.gated) iterate = consolidate(compute, context, iterate, stop);
 
   // 2. Bound at the final dual point, and over the patterns seen.
   let own: Solution["listed"] = null;
   if (certify) {
     bound(iterate, true);
-    if (listed === null) own = boundOverSeen(context, [...seen.values()], iterate, cancelled);
+    if (listed === null) own = boundOverSeen(context, [...seen.values()], iterate, stop);
     yield event("bound", iterate);
   }
 

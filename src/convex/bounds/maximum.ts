@@ -1,4 +1,4 @@
-import { randomStream } from "../../base/random.ts";
+import { type RandomStream, randomStream } from "../../base/random.ts";
 import type { Compute } from "../../compute/types.ts";
 import type { CoreProblem } from "../reduction.ts";
 import { roundingAllowance, weightedRows } from "./rows.ts";
@@ -19,7 +19,8 @@ export const EXACT_RANK = 3;
 const FREE_BIAS_TAU = [0.03, 0.1, 0.3, 1];
 
 /**
- * Bounds M(v): exactly when the rank is at most 3 and `stop` allows, by Shor's relaxation otherwise. Valid for any v;
+ * Bounds M(v): exactly when the rank is at most 3 and `stop` allows, by Shor's relaxation otherwise (less thoroughly once
+ * `late`). Valid for any v;
  * with a free hidden bias v must sum to zero (else M is infinite). Floating point, not directed rounding.
  */
 export function boundMaximum(
@@ -28,6 +29,7 @@ export function boundMaximum(
   v: Float64Array,
   seed: number,
   stop: () => boolean,
+  late: () => boolean = stop,
 ): MaximumBound {
   if (core.Z.cols <= EXACT_RANK) {
     const exact = core.freeBias ? exactFreeBias(core.Z, v, stop) : exactPlain(core.Z, v, stop);
@@ -39,7 +41,7 @@ export function boundMaximum(
     const random = randomStream(seed, `shor${sign}`);
     value = Math.max(
       value,
-      core.freeBias ? shorFreeBias(compute, core.Z, signed, random) : shor(compute, core.Z, signed, random),
+      core.freeBias ? shorFreeBias(compute, core.Z, signed, random, late) : shor(compute, core.Z, signed, random, late),
     );
   }
   return { value, method: "shor", witness: null };
@@ -83,15 +85,15 @@ function exactFreeBias(Z: Z, v: Float64Array, stop: () => boolean): Exact {
   return { ...best, value: Math.max(best.value, allowance) };
 }
 
-function shor(compute: Compute, Z: Z, v: Float64Array, random: ReturnType<typeof randomStream>): number {
-  return shorBound(compute, weightedRows(Z.data, Z.rows, Z.cols, v), random);
+function shor(compute: Compute, Z: Z, v: Float64Array, random: RandomStream, late: () => boolean): number {
+  return shorBound(compute, weightedRows(Z.data, Z.rows, Z.cols, v), random, late);
 }
 
 /**
  * The free bias as one more coordinate: at a maximum |b| <= R = max ||x_i||, and the ball |u| <= 1 times that interval
  * lies in the ellipsoid |u|^2 + tau (b/R)^2 <= 1 + tau for every tau > 0. The best of a few is taken.
  */
-function shorFreeBias(compute: Compute, Z: Z, v: Float64Array, random: ReturnType<typeof randomStream>): number {
+function shorFreeBias(compute: Compute, Z: Z, v: Float64Array, random: RandomStream, late: () => boolean): number {
   const { rows: n, cols: r } = Z;
   let radius = 0;
   for (let i = 0; i < n; i++) radius = Math.max(radius, Math.hypot(...Z.data.subarray(i * r, (i + 1) * r)));
@@ -103,7 +105,7 @@ function shorFreeBias(compute: Compute, Z: Z, v: Float64Array, random: ReturnTyp
       for (let k = 0; k < r; k++) data[i * (r + 1) + k] = scale * Z.data[i * r + k];
       data[i * (r + 1) + r] = (scale * radius) / Math.sqrt(tau);
     }
-    best = Math.min(best, shorBound(compute, weightedRows(data, n, r + 1, v), random));
+    best = Math.min(best, shorBound(compute, weightedRows(data, n, r + 1, v), random, late));
   }
   return best;
 }

@@ -6,6 +6,8 @@ import type { WeightedRows } from "./rows.ts";
 /** Columns of the Burer-Monteiro factor. */
 const RANK = 8;
 const ITERATIONS = 300;
+/** Iterations that are made even when `stop` says that time is up. */
+const ENOUGH = 20;
 /** Part of the largest row norm below which a kink's slope parameter is not taken. */
 const SLOPE_FLOOR = 1e-9;
 
@@ -18,7 +20,12 @@ const SLOPE_FLOOR = 1e-9;
  * The slopes s come from the primal of the relaxation, an unconstrained problem in an r x 8 factor; any slopes give a
  * valid bound, good ones a tight one.
  */
-export function shorBound(compute: Compute, rows: WeightedRows, random: RandomStream): number {
+export function shorBound(
+  compute: Compute,
+  rows: WeightedRows,
+  random: RandomStream,
+  stop: () => boolean = () => false,
+): number {
   const { count: n, r, Z, v } = rows;
   if (n === 0 || r === 0) return 0;
   const norms = new Float64Array(n);
@@ -74,7 +81,7 @@ export function shorBound(compute: Compute, rows: WeightedRows, random: RandomSt
         return -value;
       },
       x,
-      { iterations: ITERATIONS, memory: 15, tolerance: 1e-12 },
+      { iterations: ITERATIONS, memory: 15, tolerance: 1e-12, stop: (iteration) => iteration >= ENOUGH && stop() },
     );
     spread(x);
 

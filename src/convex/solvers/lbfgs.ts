@@ -14,7 +14,7 @@ const MAX_TRIALS = 25;
 export function minimizeLbfgs(
   objective: Objective,
   x: Float64Array,
-  options: { iterations: number; memory: number; tolerance: number },
+  options: { iterations: number; memory: number; tolerance: number; stop?: (iteration: number) => boolean },
 ): number {
   const size = x.length;
   const g = new Float64Array(size);
@@ -26,6 +26,7 @@ export function minimizeLbfgs(
   const rho: number[] = [];
   let value = objective(x, g);
   for (let iteration = 0; iteration < options.iterations; iteration++) {
+    if (options.stop?.(iteration) === true) break;
     // 1. Direction by the two-loop recursion.
     for (let k = 0; k < size; k++) direction[k] = -g[k];
     const alpha = new Float64Array(steps.length);
