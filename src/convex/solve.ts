@@ -153,7 +153,7 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
   const lowerBound = final === null ? Number.NEGATIVE_INFINITY : final.value * core.unscale;
   const gap = final === null ? Number.POSITIVE_INFINITY : relativeGap(objective, lowerBound);
   return {
-    status: statusOf(gap <= tolerance, cancelled(), converged || outOfTime()),
+    status: statusOf(gap <= tolerance, cancelled(), converged || outOfTime() || (own !== null && own.gap <= tolerance)),
     network,
     objective,
     lowerBound,
