@@ -1,6 +1,7 @@
 import type { Compute, Scope } from "../../compute/types.ts";
 import type { Loss } from "../losses/index.ts";
 import { isActive, type Pattern } from "../patterns/pattern.ts";
+import { NewtonSystem } from "./newton-system.ts";
 import { coneNorm, type NormTerm } from "./norm-terms.ts";
 
 /** One block of the program: a pattern D, a sign s, and a starting direction (p entries, not zero in the first q). */
@@ -48,8 +49,6 @@ const DUAL_ACCURACY = 1e-6;
 const SLACK_FLOOR = 1e-2;
 /** Starting multipliers make n complementarity products add up to this part of beta times the block's size. */
 const START_MULTIPLIER = 0.1;
-/** Rows of a symmetric product made at once. */
-const PANEL = 128;
 /** Part of the way to the boundary that a step may go. */
 const STEP_BACK = 0.99;
 
@@ -100,20 +99,14 @@ class InteriorPoint {
   readonly f: Float64Array;
   readonly v: Float64Array;
   readonly h: Float64Array;
-  readonly work: { A: Float64Array; AZ: Float64Array; weighted: Float64Array; scaled: Float64Array };
-  readonly dense: Float64Array;
-  readonly blockFactor: Float64Array;
-  readonly big: Float64Array;
-  readonly woodbury: boolean;
+  readonly work: { A: Float64Array; AZ: Float64Array; scaled: Float64Array };
+  readonly newton: NewtonSystem;
   readonly dualResidual: Float64Array;
   readonly primalResidual: Float64Array;
   readonly dsigma: Float64Array;
   readonly dlambda: Float64Array;
   readonly target: Float64Array;
   readonly rhs: Float64Array;
-  readonly offsetColumn: Float64Array;
-  readonly offsetSolved: Float64Array;
-  readonly shortVector: Float64Array;
   c0 = 0;
   dc0 = 0;
 
@@ -124,7 +117,6 @@ class InteriorPoint {
     const m = blocks.length;
     this.m = m;
     this.size = m * p;
-    this.woodbury = this.size > n;
     this.FT = scope.f64(m * p * n);
     this.unit = scope.f64(n * p);
     this.S = scope.f64(m * n);
@@ -133,19 +125,14 @@ class InteriorPoint {
     this.f = scope.f64(n);
     this.v = scope.f64(n);
     this.h = scope.f64(n);
-    this.work = { A: scope.f64(m * p), AZ: scope.f64(m * n), weighted: scope.f64(n * p), scaled: scope.f64(m * n) };
-    this.dense = scope.f64(this.woodbury ? n * n : this.size * this.size);
-    this.blockFactor = scope.f64(m * p * p);
-    this.big = scope.f64(m * p * n);
+    this.work = { A: scope.f64(m * p), AZ: scope.f64(m * n), scaled: scope.f64(m * n) };
+    this.newton = new NewtonSystem(compute, scope, { n, p, m, FT: this.FT, rows: this.unit, offset: program.offset });
     this.dualResidual = scope.f64(m * p);
     this.primalResidual = scope.f64(m * n);
     this.dsigma = scope.f64(m * n);
     this.dlambda = scope.f64(m * n);
     this.target = scope.f64(m * n);
     this.rhs = scope.f64(m * p);
-    this.offsetColumn = scope.f64(m * p);
-    this.offsetSolved = scope.f64(m * p);
-    this.shortVector = scope.f64(n);
     this.rowScale = new Float64Array(n);
     let constraints = 0;
     for (let i = 0; i < n; i++) {
@@ -299,88 +286,14 @@ class InteriorPoint {
     return { gap, dual, primal, offset: Math.abs(offset), penalty };
   }
 
-  /** Factors the Newton matrix of the current point. False when it is not positive definite in f64. */
+  /** Factors the Newton system of the current point; false when it cannot be. */
   factor(): boolean {
-    const { n, p, cones } = this.program;
-    const { m, size, sigma, lambda, S, unit, work, blockFactor, dense, FT, big, h, compute } = this;
-    blockFactor.fill(0);
-    this.blocks.forEach((block, j) => {
-      block.norm.prepare();
-      const B = blockFactor.subarray(j * p * p, (j + 1) * p * p);
-      if (cones) {
-        for (let i = 0; i < n; i++) {
-          const weight = S[j * n + i] === 0 ? 0 : lambda[j * n + i] / sigma[j * n + i];
-          for (let k = 0; k < p; k++) work.weighted[i * p + k] = weight * unit[i * p + k];
-        }
-        compute.gemm(true, false, p, p, n, 1, work.weighted, p, unit, p, 0, B, p);
-      }
-      block.norm.addSecondOrder(B, p);
-      let trace = 0;
-      for (let k = 0; k < p; k++) trace += B[k * p + k];
-      for (let k = 0; k < p; k++) B[k * p + k] += (1e-14 * trace) / p;
-    });
-    if (!this.woodbury) {
-      for (let row = 0; row < size; row++) {
-        for (let i = 0; i < n; i++) big[row * n + i] = FT[row * n + i] * h[i];
-      }
-      this.lowerProduct(false, size, n, big, FT, n);
-      for (let j = 0; j < m; j++) {
-        for (let r = 0; r < p; r++) {
-          for (let c = 0; c < p; c++) dense[(j * p + r) * size + j * p + c] += blockFactor[j * p * p + r * p + c];
-        }
-      }
-      if (compute.cholesky(size, dense, size) !== 0) return false;
-    } else {
-      big.set(FT);
-      for (let j = 0; j < m; j++) {
-        const L = blockFactor.subarray(j * p * p, (j + 1) * p * p);
-        if (compute.cholesky(p, L, p) !== 0) return false;
-        compute.solveLower(false, p, n, L, p, big.subarray(j * p * n, (j + 1) * p * n), n);
-      }
-      this.lowerProduct(true, n, size, big, big, n);
-      for (let i = 0; i < n; i++) dense[i * n + i] += 1 / h[i];
-      if (compute.cholesky(n, dense, n) !== 0) return false;
-    }
-    if (this.program.offset) {
-      for (let i = 0; i < n; i++) this.shortVector[i] = h[i];
-      compute.gemv(false, size, n, 1, FT, n, this.shortVector, 0, this.offsetColumn);
-      this.offsetSolved.set(this.offsetColumn);
-      this.solveFactored(this.offsetSolved);
-    }
-    return true;
-  }
-
-  /** Lower triangle of dense (order x order) <- op(A) op(B), which is symmetric: by panels of rows, up to the diagonal. */
-  lowerProduct(transA: boolean, order: number, inner: number, A: Float64Array, B: Float64Array, stride: number): void {
-    for (let from = 0; from < order; from += PANEL) {
-      const to = Math.min(order, from + PANEL);
-      const rows = A.subarray(transA ? from : from * stride);
-      const out = this.dense.subarray(from * order);
-      this.compute.gemm(transA, !transA, to - from, to, inner, 1, rows, stride, B, stride, 0, out, order);
-    }
-  }
-
-  /** r <- (B + F'HF)^{-1} r. */
-  solveFactored(r: Float64Array): void {
-    const { n, p } = this.program;
-    const { m, size, compute, dense, blockFactor, big, shortVector } = this;
-    if (!this.woodbury) {
-      compute.solveLower(false, size, 1, dense, size, r, 1);
-      compute.solveLower(true, size, 1, dense, size, r, 1);
-      return;
-    }
-    const each = (trans: boolean): void => {
-      for (let j = 0; j < m; j++) {
-        const L = blockFactor.subarray(j * p * p, (j + 1) * p * p);
-        compute.solveLower(trans, p, 1, L, p, r.subarray(j * p, (j + 1) * p), 1);
-      }
-    };
-    each(false);
-    compute.gemv(true, size, n, 1, big, n, r, 0, shortVector);
-    compute.solveLower(false, n, 1, dense, n, shortVector, 1);
-    compute.solveLower(true, n, 1, dense, n, shortVector, 1);
-    compute.gemv(false, size, n, -1, big, n, shortVector, 1, r);
-    each(true);
+    const { S, sigma, lambda, work, h } = this;
+    const norms = this.blocks.map(({ norm }) => norm);
+    for (const norm of norms) norm.prepare();
+    if (!this.program.cones) return this.newton.factor(h, norms, null);
+    for (let k = 0; k < S.length; k++) work.scaled[k] = S[k] === 0 ? 0 : lambda[k] / sigma[k];
+    return this.newton.factor(h, norms, work.scaled);
   }
 
   /** Newton direction towards complementarity `mu`, with Mehrotra's second-order term when `corrected`. */
@@ -398,22 +311,9 @@ class InteriorPoint {
     this.blocks.forEach(({ norm }, j) => {
       norm.addRight(rhs.subarray(j * p, j * p + q), mu, corrected);
     });
-    this.solveFactored(rhs);
-    this.dc0 = 0;
-    if (this.program.offset) {
-      let residual = 0;
-      let hessian = 0;
-      for (let i = 0; i < n; i++) {
-        residual += this.v[i];
-        hessian += this.h[i];
-      }
-      for (let k = 0; k < m * p; k++) {
-        residual -= this.offsetColumn[k] * rhs[k];
-        hessian -= this.offsetColumn[k] * this.offsetSolved[k];
-      }
-      this.dc0 = residual / hessian;
-      for (let k = 0; k < m * p; k++) rhs[k] -= this.dc0 * this.offsetSolved[k];
-    }
+    let slope = 0;
+    for (let i = 0; i < n; i++) slope += this.v[i];
+    this.dc0 = this.newton.solve(rhs, slope);
     this.blocks.forEach(({ norm, dfree }, j) => {
       norm.setStep(rhs.subarray(j * p, j * p + q));
       dfree.set(rhs.subarray(j * p + q, (j + 1) * p));
