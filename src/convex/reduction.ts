@@ -1,4 +1,4 @@
-import { type Matrix, matrix } from "../base/matrix.ts";
+import { type Matrix, matrix, row } from "../base/matrix.ts";
 import type { TwoLayerNetwork } from "../network/two-layer.ts";
 import { rowSpaceBasis } from "./rank.ts";
 import type { BiasForm, ConvexProblem } from "./types.ts";
@@ -10,7 +10,8 @@ import type { BiasForm, ConvexProblem } from "./types.ts";
  * minimize over neurons (a_j, b_j), sign s_j, and c0:
  *   loss(sum_j s_j (Z a_j + b_j)_+ + c0) + beta sum_j ||a_j||,    loss summed over samples;
  * b_j = 0 and c0 = 0 unless `freeBias`. Scaling `mean` has become `sum` by beta <- n beta; a bias column has become a
- * column of Z; Z has been rotated to rank r when that is smaller than its number of columns (||a|| is kept).
+ * column of Z; Z has been scaled to rows of about unit length, and rotated to rank r when that is smaller than its number of
+ * columns.
  */
 export interface CoreProblem {
   /** n x r. */
@@ -18,6 +19,8 @@ export interface CoreProblem {
   readonly y: Float64Array;
   readonly beta: number;
   readonly freeBias: boolean;
+  /** What the data were divided by (a power of two): a is `scale` times, beta and M(v) are 1 / `scale` times the original. */
+  readonly scale: number;
   /** Multiply a core objective by this to get the problem's own scaling: 1 (sum) or 1/n (mean). */
   readonly unscale: number;
   /** The inputs that gate vectors speak of: X, with the bias column when there is one. */
@@ -67,11 +70,15 @@ export function reduce(problem: Omit<ConvexProblem, "beta"> & { beta?: number })
   const augmented = augment(X, bias);
   const shift = shiftOf(augmented, freeBias);
   const centered = matrix(n, augmented.cols);
+  let largest = 0;
   for (let i = 0; i < n; i++) {
-    for (let k = 0; k < augmented.cols; k++) {
-      centered.data[i * augmented.cols + k] = augmented.data[i * augmented.cols + k] - shift[k];
-    }
+    const z = row(centered, i);
+    for (let k = 0; k < augmented.cols; k++) z[k] = augmented.data[i * augmented.cols + k] - shift[k];
+    largest = Math.max(largest, Math.hypot(...z));
   }
+  // Rows of about unit length make every tolerance of the solvers relative; a power of two makes the scaling exact.
+  const scale = largest > 0 ? 2 ** Math.round(Math.log2(largest)) : 1;
+  for (let k = 0; k < centered.data.length; k++) centered.data[k] /= scale;
   // Rotate only when it removes coordinates: otherwise the data themselves are exact and a rotation is not.
   const V = rowSpaceBasis(centered);
   const rotate = V.cols < centered.cols;
@@ -99,7 +106,8 @@ export function reduce(problem: Omit<ConvexProblem, "beta"> & { beta?: number })
   return {
     Z,
     y,
-    beta: (problem.beta ?? 0) * (problem.scaling === "mean" ? n : 1),
+    beta: ((problem.beta ?? 0) * (problem.scaling === "mean" ? n : 1)) / scale,
+    scale,
     freeBias,
     unscale: problem.scaling === "mean" ? 1 / n : 1,
     inputs: augmented,
@@ -112,8 +120,9 @@ export function reduce(problem: Omit<ConvexProblem, "beta"> & { beta?: number })
       const G = matrix(m, X.cols);
       const h = new Float64Array(m);
       neurons.forEach((neuron, j) => {
-        const root = Math.sqrt(Math.hypot(...neuron.a));
-        const hidden = split(toInput(neuron.a), neuron.b);
+        const a = neuron.a.map((t) => t / scale);
+        const root = Math.sqrt(Math.hypot(...a));
+        const hidden = split(toInput(a), neuron.b);
         for (let k = 0; k < X.cols; k++) U.data[j * X.cols + k] = hidden.weights[k] / root;
         b[j] = hidden.bias / root;
         W.data[j] = neuron.sign * root;
@@ -144,15 +153,15 @@ export function reduce(problem: Omit<ConvexProblem, "beta"> & { beta?: number })
       for (let j = 0; j < network.U.rows; j++) {
         const w = network.W.data[j];
         if (w === 0) continue;
-        const scale = Math.abs(w);
+        const size = Math.abs(w);
         const u = new Float64Array(augmented.cols);
-        let offset = network.b[j] * scale;
+        let offset = network.b[j] * size;
         for (let k = 0; k < X.cols; k++) {
-          u[k] = network.U.data[j * X.cols + k] * scale;
+          u[k] = network.U.data[j * X.cols + k] * size;
           offset += u[k] * shift[k];
         }
         if (bias === "column") u[X.cols] = offset;
-        neurons.push({ a: fromInput(u), b: freeBias ? offset : 0, sign: w > 0 ? 1 : -1 });
+        neurons.push({ a: fromInput(u).map((t) => t * scale), b: freeBias ? offset : 0, sign: w > 0 ? 1 : -1 });
       }
       return { neurons, c0: freeBias ? network.c0[0] : 0 };
     },

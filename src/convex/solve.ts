@@ -165,7 +165,7 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
     patterns,
     iterations: iteration,
     seconds: now() - began,
-    dual: { v: final?.v ?? iterate.v, maxBound: final?.maximum ?? Number.POSITIVE_INFINITY },
+    dual: { v: final?.v ?? iterate.v, maxBound: (final?.maximum ?? Number.POSITIVE_INFINITY) * core.scale },
   };
 }
 
@@ -179,10 +179,11 @@ export function betaMax(problem: Omit<ConvexProblem, "beta">, options: SolveOpti
   const { v } = iterateOf(context, [], core.freeBias ? bestConstant(context) : 0);
   const listed = listPatterns({ ...problem, beta: 0 }, context, options.seed ?? 0);
   const never = (): boolean => false;
-  if (listed !== null) return (priceListed(context, listed, v, never)?.maximum ?? 0) * core.unscale;
-  if (core.Z.cols <= 3) return boundMaximum(options.compute, core, v, options.seed ?? 0, never).value * core.unscale;
+  const unit = core.unscale * core.scale;
+  if (listed !== null) return (priceListed(context, listed, v, never)?.maximum ?? 0) * unit;
+  if (core.Z.cols <= 3) return boundMaximum(options.compute, core, v, options.seed ?? 0, never).value * unit;
   const pricer = localSearchPricer(options.compute, context, randomStream(options.seed ?? 0, "beta-max"), never);
-  return (pricer.price(v, [], true)[0]?.gain ?? 0) * core.unscale;
+  return (pricer.price(v, [], true)[0]?.gain ?? 0) * unit;
 }
 
 /**

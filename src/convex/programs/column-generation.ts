@@ -36,8 +36,8 @@ export interface GenerationOptions {
 
 /** Units whose norm is below this part of the largest are dropped after a solve. */
 const PRUNE = 1e-7;
-/** Gives up after this many rounds in a row that did not lower the objective. */
-const MAX_IDLE_ROUNDS = 3;
+/** A round that lowers the objective by less than this, relatively, found nothing new. */
+const PROGRESS = 1e-12;
 
 /** The iterate of given units. */
 export function iterateOf(context: ProgramContext, units: readonly Unit[], c0: number): Iterate {
@@ -65,8 +65,9 @@ export function* generateColumns(
   const seen = new Map<string, Unit>();
   let current = start;
   for (const unit of start.units) seen.set(unit.key, unit);
+  // Units that were tried at the current iterate and did not help: candidates by rounding only.
+  const fruitless = new Set<string>();
   let quiet = 0;
-  let idle = 0;
   yield current;
   // Units of a given start that lie in known cells are first solved for as they are.
   let solveFirst = start.units.length > 0;
@@ -74,30 +75,31 @@ export function* generateColumns(
     const candidates = solveFirst ? [] : pricer.price(current.v, current.units, quiet > 0);
     const working = new Map(current.units.map((unit) => [unit.key, unit]));
     const size = meanNorm(context, current) || defaultNorm(context, current, candidates[0]?.unit.a);
-    let added = 0;
+    const added: string[] = [];
     for (const { unit, gain } of candidates) {
-      if (working.has(unit.key) || gain <= core.beta * options.slack) continue;
+      if (working.has(unit.key) || fruitless.has(unit.key) || gain <= core.beta * options.slack) continue;
       const scale = (0.1 * size) / penalizedNorm(context, unit.a);
       working.set(unit.key, { ...unit, a: unit.a.map((t) => t * scale) });
       seen.set(unit.key, unit);
-      added += 1;
+      added.push(unit.key);
     }
-    if (!solveFirst && added === 0) {
+    if (!solveFirst && added.length === 0) {
       quiet += 1;
       if (quiet >= options.confirmations) return { converged: true, seen };
       continue;
     }
     solveFirst = false;
     if (options.stop()) break;
-    const { iterate, converged } = solveRestricted(compute, context, [...working.values()], options);
-    const next = gated ? iterate : joinSplit(context, iterate);
+    const solved = solveRestricted(compute, context, [...working.values()], options);
+    const next = gated ? solved : joinSplit(context, solved);
+    if (next.objective < current.objective * (1 - PROGRESS)) {
+      fruitless.clear();
+      quiet = 0;
+    } else for (const key of added) fruitless.add(key);
     if (next.objective < current.objective) {
-      idle = next.objective < current.objective * (1 - 1e-12) ? 0 : idle + 1;
-      if (idle === 0) quiet = 0;
       current = next;
       yield current;
-    } else idle += 1;
-    if (idle >= MAX_IDLE_ROUNDS) return { converged, seen };
+    }
   }
   return { converged: false, seen };
 }
@@ -108,15 +110,15 @@ function solveRestricted(
   context: ProgramContext,
   units: readonly Unit[],
   { accuracy, stop }: Pick<GenerationOptions, "accuracy" | "stop">,
-): { iterate: Iterate; converged: boolean } {
+): Iterate {
   const { core, loss, E, n, p, penalized, gated } = context;
   const blocks = units.map(({ pattern, sign, a }) => ({ pattern, sign, start: a }));
   const { y, beta, freeBias: offset } = core;
   const program = { E, n, p, penalized, y, loss, beta, cones: !gated, offset, blocks };
-  const { a, c0, converged } = solveConeProgram(compute, program, accuracy, stop);
+  const { a, c0 } = solveConeProgram(compute, program, accuracy, stop);
   const solved = units.map((unit, j) => ({ ...unit, a: a[j] }));
   const constant = core.freeBias ? absorbConstants(context, solved) : 0;
-  return { iterate: iterateOf(context, prune(context, solved), c0 + constant), converged };
+  return iterateOf(context, prune(context, solved), c0 + constant);
 }
 
 /**
@@ -166,7 +168,7 @@ export function consolidate(compute: Compute, context: ProgramContext, iterate: 
   let current = iterate;
   const accept = (units: readonly Unit[]): void => {
     if (stop() || units.length === 0) return;
-    const next = solveRestricted(compute, context, units, { accuracy: UTMOST, stop }).iterate;
+    const next = solveRestricted(compute, context, units, { accuracy: UTMOST, stop });
     if (next.objective <= current.objective * (1 + EQUAL)) current = next;
   };
   for (const angle of PARALLEL) {
