@@ -2,7 +2,7 @@ import type { RandomStream } from "../../base/random.ts";
 import type { Compute } from "../../compute/types.ts";
 import { boundMaximum, EXACT_RANK } from "../bounds/maximum.ts";
 import { gain, searchDirections } from "../patterns/local-search.ts";
-import { isActive, type Pattern, patternOf } from "../patterns/pattern.ts";
+import { isActive, type Pattern, patternKey, patternOf } from "../patterns/pattern.ts";
 import { boxLeastSquares } from "../solvers/bounded-least-squares.ts";
 import { type ProgramContext, penalizedNorm, rowsTimes, type Unit, unitKey } from "./context.ts";
 
@@ -78,9 +78,16 @@ export function localSearchPricer(
     const pattern = patternOf(rowsTimes(E, n, p, moved));
     return { unit: { key: unitKey(sign, pattern), pattern, sign, a, gate: null }, gain: value };
   };
+  /** Every pattern that was ever offered or in use: the confirming search prices them all again, exactly. */
+  const met = new Map<string, ListedPattern>();
+  const remember = ({ pattern, gate }: Unit): void => {
+    met.set(patternKey(pattern), { pattern, gate });
+  };
   return {
     price(v, units, confirm) {
       const candidates: Candidate[] = [];
+      units.forEach(remember);
+      if (confirm) candidates.push(...(priceListed(context, [...met.values()], v, stop)?.candidates ?? []));
       if (confirm && core.Z.cols <= EXACT_RANK) {
         const { witness } = boundMaximum(compute, core, v, 0, stop);
         if (witness !== null) {
@@ -101,6 +108,7 @@ export function localSearchPricer(
           if (candidate !== null) candidates.push(candidate);
         }
       }
+      for (const { unit } of candidates) remember(unit);
       return candidates.sort((x, y) => y.gain - x.gain);
     },
   };
