@@ -112,9 +112,10 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
   let iterate = iterateOf(context, startUnits(context, problem, options.start), startOffset(context, options.start));
   if (core.freeBias && iterate.units.length === 0) iterate = iterateOf(context, [], bestConstant(context));
   const accuracy = certify ? Math.min(SOLVE_ACCURACY, tolerance / 10) : TRAIN_ACCURACY;
+  // Time never ends the training before its first solve: a zero network is no answer.
   const training = generateColumns(compute, context, pricer, iterate, {
     accuracy,
-    stop,
+    stop: () => cancelled() || (iteration > 1 && outOfTime()),
     confirmations: listed === null && certify ? 2 : 1,
     slack: certify ? VIOLATED : 1 + tolerance,
   });

@@ -25,8 +25,9 @@ export interface Pricer {
 export const VIOLATED = 1 + 1e-8;
 /** Weight of the coordinate that stands for a free bias, relative to the largest row: its penalty is then negligible. */
 const FREE_BIAS_WEIGHT = 1e4;
-/** A search makes at most this many products starts x n x p a step, and at least so many starts. */
-const SEARCH_SIZE = 4e7;
+/** A search makes at most this many products starts x n x p a step (the confirming one more), from at least so many starts. */
+const SEARCH_SIZE = 4e6;
+const CONFIRM_SIZE = 2e7;
 const FEWEST_STARTS = 8;
 /** How far a direction is moved off the boundaries that it sits on before its pattern is read. */
 const OFF_BOUNDARY = 1e-9;
@@ -99,7 +100,8 @@ export function localSearchPricer(
       for (const sign of [1, -1] as const) {
         const signed = v.map((t) => sign * t);
         const own = units.filter((unit) => unit.sign === sign).map((unit) => toSearch(unit.a));
-        const starts = Math.max(FEWEST_STARTS, Math.min(confirm ? 512 : 128, Math.floor(SEARCH_SIZE / (n * p || 1))));
+        const [most, size] = confirm ? [512, CONFIRM_SIZE] : [128, SEARCH_SIZE];
+        const starts = Math.max(FEWEST_STARTS, Math.min(most, Math.floor(size / (n * p || 1))));
         const effort = { starts, refine: (confirm ? 16 : 8) + own.length };
         for (const { u } of searchDirections(compute, { Z, n, p, v: signed }, random, effort, own)) {
           const a = toUnit(u);
