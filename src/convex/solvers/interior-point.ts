@@ -36,7 +36,7 @@ export interface ConeProgram {
 export interface ConeSolution {
   readonly a: readonly Float64Array[];
   readonly c0: number;
-  /** Complementarity gap relative to the objective at the last iterate. */
+  /** Duality gap of the iterate relative to the objective: complementarity and what the residuals add. */
   readonly gap: number;
   readonly iterations: number;
   readonly converged: boolean;
@@ -44,7 +44,9 @@ export interface ConeSolution {
 
 const MAX_ITERATIONS = 80;
 /** Largest stationarity residual, relative to beta, of a point that counts as dual feasible. */
-const DUAL_ACCURACY = 1e-6;
+const DUAL_ACCURACY = 1e-3;
+/** Largest violation of slack = S E a, relative to the largest block, of a point that counts as feasible. */
+const PRIMAL_ACCURACY = 1e-9;
 /** Starting slacks, relative to the size of their block, are at least this. */
 const SLACK_FLOOR = 1e-2;
 /** Starting multipliers make n complementarity products add up to this part of beta times the block's size. */
@@ -194,7 +196,8 @@ class InteriorPoint {
   solve(tolerance: number, stop: () => boolean): ConeSolution {
     const { n, y, loss, beta } = this.program;
     const { m } = this;
-    let best: { a: Float64Array[]; c0: number; gap: number } | null = null;
+    let best = { a: this.current(), c0: this.c0 };
+    let bestError = Number.POSITIVE_INFINITY;
     let iteration = 0;
     let converged = false;
     let stalled = 0;
@@ -205,21 +208,23 @@ class InteriorPoint {
       for (let i = 0; i < n; i++) this.f[i] += this.c0;
       loss.negativeGradient(this.f, y, this.v);
       loss.curvature(this.f, y, this.h);
-      const { gap, dual, primal, offset, penalty } = this.residuals();
+      const { gap, slip, dual, primal, penalty } = this.residuals();
       const objective = loss.value(this.f, y) + beta * penalty;
-      const scale = Math.max(Math.abs(objective), Number.MIN_VALUE);
-      const feasible = dual <= DUAL_ACCURACY * beta && primal <= 1e-9 && offset <= 1e-7 * (1 + n * beta);
-      if (feasible && (best === null || gap / scale < best.gap)) {
+      if (!Number.isFinite(objective) || !Number.isFinite(gap)) break;
+      const error = (gap + slip) / Math.max(Math.abs(objective), Number.MIN_VALUE);
+      const feasible = dual <= DUAL_ACCURACY * beta && primal <= PRIMAL_ACCURACY;
+      // The best feasible point; until there is one, the latest.
+      const value = feasible ? error : Number.POSITIVE_INFINITY;
+      if (value < bestError || bestError === Number.POSITIVE_INFINITY) {
         stalled = 0;
-        best = { a: this.current(), c0: this.c0, gap: gap / scale };
-      } else if (best !== null) {
-        stalled += 1;
-      }
-      if (best !== null && best.gap <= tolerance) {
+        bestError = value;
+        best = { a: this.current(), c0: this.c0 };
+      } else stalled += 1;
+      if (bestError <= tolerance) {
         converged = true;
         break;
       }
-      if (stalled >= 4 || !Number.isFinite(gap)) break;
+      if (stalled >= 4) break;
 
       // 2. Factor.
       if (!this.factor()) break;
@@ -234,8 +239,7 @@ class InteriorPoint {
       if (!(step > 1e-10)) break;
       this.advance(step);
     }
-    if (best === null) best = { a: this.current(), c0: this.c0, gap: Number.POSITIVE_INFINITY };
-    return { ...best, iterations: iteration, converged };
+    return { ...best, gap: bestError, iterations: iteration, converged };
   }
 
   current(): Float64Array[] {
@@ -253,7 +257,11 @@ class InteriorPoint {
     this.compute.gemv(true, this.size, this.program.n, 1, this.FT, this.program.n, A, 0, out);
   }
 
-  residuals(): { gap: number; dual: number; primal: number; offset: number; penalty: number } {
+  /**
+   * Residuals of the current point: the complementarity gap, `slip`, what the stationarity residuals r_j can add to the
+   * duality gap (sum |r_j'a_j|), their largest entry, the largest violation of slack = S E a, and sum ||a_j||.
+   */
+  residuals(): { gap: number; slip: number; dual: number; primal: number; penalty: number } {
     const { n, p, penalized: q } = this.program;
     const { m, S, sigma, lambda, work } = this;
     // dual_j = -s_j E'D_j v - unit' S lambda_j - (z1, 0)
@@ -262,6 +270,7 @@ class InteriorPoint {
     this.compute.gemm(false, false, m, p, n, -1, work.scaled, n, this.unit, p, 1, this.dualResidual, p);
     this.applyRows(work.A, work.AZ);
     let gap = 0;
+    let slip = 0;
     let dual = 0;
     let primal = 0;
     let penalty = 0;
@@ -271,7 +280,12 @@ class InteriorPoint {
       for (let k = 0; k < q; k++) this.dualResidual[j * p + k] -= norm.z[k];
       penalty += sizes[j];
       gap += norm.gap();
-      for (let k = 0; k < p; k++) dual = Math.max(dual, Math.abs(this.dualResidual[j * p + k]));
+      let inner = 0;
+      for (let k = 0; k < p; k++) {
+        dual = Math.max(dual, Math.abs(this.dualResidual[j * p + k]));
+        inner += this.dualResidual[j * p + k] * work.A[j * p + k];
+      }
+      slip += Math.abs(inner);
       for (let i = 0; i < n; i++) {
         const index = j * n + i;
         if (S[index] === 0) continue;
@@ -281,9 +295,12 @@ class InteriorPoint {
         gap += sigma[index] * lambda[index];
       }
     });
-    let offset = 0;
-    if (this.program.offset) for (let i = 0; i < n; i++) offset += this.v[i];
-    return { gap, dual, primal, offset: Math.abs(offset), penalty };
+    if (this.program.offset) {
+      let slope = 0;
+      for (let i = 0; i < n; i++) slope += this.v[i];
+      slip += Math.abs(slope * this.c0);
+    }
+    return { gap, slip, dual, primal, penalty };
   }
 
   /** Factors the Newton system of the current point; false when it cannot be. */
