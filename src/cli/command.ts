@@ -40,10 +40,15 @@ export const jsonSetting = flag("print one JSON object on stdout");
 export const quietSetting = flag("no progress and no notes");
 /** `--plain`, on commands that print a table. */
 export const plainSetting = flag("tab-separated table for other programs");
+/** The run that a command is about. */
+export const runSetting = setting(z.string().min(1), {
+  group: "Input",
+  description: "id of a run, or the beginning of one, or a run folder",
+});
 /** `--runs`, on commands that look up runs. */
 export const runsSetting = setting(z.string().min(1).default("runs"), {
   group: outputGroup,
-  description: "folder that holds the runs (the --out of fit)",
+  description: "folder that holds the runs",
   value: "DIR",
 });
 

@@ -3,6 +3,8 @@ import { z } from "zod";
 /** The part of a JSON Schema that a setting's type turns into. */
 interface JsonType {
   readonly type?: string;
+  /** Instead of `type`, where any of several will do. */
+  readonly types?: readonly string[];
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
   readonly anyOf?: readonly JsonType[];
@@ -23,19 +25,30 @@ export interface SettingType {
   readonly choices: readonly string[];
   /** A switch: given or not given. */
   readonly isSwitch: boolean;
+  /** May be given without a value, which then stands for `true`. */
+  readonly valueOptional: boolean;
+  /** Takes any number of values. */
+  readonly isList: boolean;
   readonly defaultValue: unknown;
 }
 
 /** Reads {@link SettingType} off a schema. */
 export function describeType(schema: z.ZodType): SettingType {
-  const json = z.toJSONSchema(schema, { io: "input" }) as JsonType;
-  const parts = json.anyOf ?? [json];
+  const { type, ...rest } = z.toJSONSchema(schema, { io: "input" }) as Omit<JsonType, "type"> & {
+    readonly type?: string | readonly string[];
+  };
+  const json: JsonType = typeof type === "string" ? { ...rest, type } : { ...rest, ...(type && { types: type }) };
+  const all = json.anyOf ?? json.types?.map((type) => ({ type })) ?? [json];
+  // Where a text does as well, true and false are not worth a word.
+  const parts = all.length > 1 ? all.filter(({ type }) => type !== "boolean") : all;
   const choices = parts.flatMap(choicesOf);
   return {
     words: listWords(parts.flatMap(wordsOf)),
     placeholder: parts.flatMap(placeholdersOf).join("|"),
     choices,
     isSwitch: json.type === "boolean",
+    valueOptional: parts.length < all.length,
+    isList: json.type === "array",
     defaultValue: json.default,
   };
 }

@@ -1,4 +1,5 @@
 import type { FitEvent, FitJson, TestTable } from "../experiments/fit-types.ts";
+import { isShare, metricName } from "../experiments/metric-names.ts";
 import { formatNumber, formatSeconds, formatShare, plural } from "./format.ts";
 import { drawBar } from "./progress.ts";
 
@@ -25,8 +26,8 @@ export function backendLine(info: FitJson["backend"]): string {
 /** The last line of the progress: `solving  ━━━━  objective 0.2931   bound 0.2702   23 neurons   6 s`. */
 export function solvedLine(result: FitJson["result"], columns: number): string {
   const parts = [
-    `objective ${formatNumber(result.objective)}`,
-    `bound ${formatNumber(result.lowerBound)}`,
+    `objective ${formatNumber(result.objective, "up")}`,
+    `bound ${formatNumber(result.lowerBound, "down")}`,
     plural(result.neurons, "neuron"),
     formatSeconds(result.seconds),
   ].join("   ");
@@ -41,10 +42,9 @@ export function testLine(table: TestTable): string {
   return `${table.part} ${table.metric} ${show(table.network)}${baselines === "" ? "" : `   (${baselines})`}`;
 }
 
-/** `accuracy 98.4 %, auc 0.997`. */
+/** `accuracy 98.4 %, AUC 0.997`. */
 export function formatMetrics(metrics: Readonly<Record<string, number>>): string {
-  const isShare = (name: string): boolean => name === "accuracy" || name.startsWith("recall:");
   return Object.entries(metrics)
-    .map(([name, value]) => `${name} ${isShare(name) ? formatShare(value) : formatNumber(value)}`)
+    .map(([key, value]) => `${metricName(key)} ${isShare(key) ? formatShare(value) : formatNumber(value)}`)
     .join(", ");
 }

@@ -1,18 +1,16 @@
-/** A number in four significant digits, in the shorter of the two notations. */
-export function formatNumber(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  if (value === 0) return "0";
-  const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-4) return trimZeros(value.toExponential(3));
-  if (Number.isInteger(value)) return String(value);
-  return trimZeros(value.toPrecision(4).includes("e") ? value.toFixed(0) : value.toPrecision(4));
-}
+import { type Rounding, roundDecimals, roundDigits } from "../base/rounding.ts";
 
-/** `0.2900` -> `0.29`, `1.500e-7` -> `1.5e-7`. */
-function trimZeros(text: string): string {
-  const [mantissa = "", exponent] = text.split("e");
-  const short = mantissa.includes(".") ? mantissa.replace(/\.?0+$/, "") : mantissa;
-  return exponent === undefined ? short : `${short}e${exponent.replace("+", "")}`;
+/**
+ * A number in four significant digits, whole numbers in full, in the shorter of the two notations.
+ *
+ * @param rounding down for a lower bound, up for an objective: what is shown is then still true.
+ */
+export function formatNumber(value: number, rounding: Rounding = "nearest"): string {
+  const size = Math.abs(value);
+  if (!Number.isFinite(value) || value === 0) return String(value);
+  if (size >= 1e6 || size < 1e-4) return roundDigits(value, 4, rounding).toExponential().replace("e+", "e");
+  if (Number.isInteger(value)) return String(value);
+  return String(size >= 1000 ? roundDecimals(value, 0, rounding) : roundDigits(value, 4, rounding));
 }
 
 /** A share of one, as a percentage: 0.984 -> `98.4 %`. */
@@ -20,11 +18,12 @@ export function formatShare(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-/** A relative gap: per cent while that is readable, a power of ten below. */
+/** A relative gap, rounded up: per cent while that is readable, a power of ten below. */
 export function formatGap(gap: number): string {
   if (gap <= 0) return "0";
-  if (gap >= 1e-3) return `${trimZeros((100 * gap).toPrecision(gap >= 1 ? 3 : 2))} %`;
-  return gap.toExponential(0);
+  if (gap < 1e-3) return roundDigits(gap, 1, "up").toExponential();
+  // 100 x 0.07 is 7.000000000000001, which must not become 7.1.
+  return `${roundDigits(Number((100 * gap).toPrecision(15)), gap >= 1 ? 3 : 2, "up")} %`;
 }
 
 /** A duration in its two largest units: `6 s`, `1 min 20 s`, `2 h 5 min`. */

@@ -1,6 +1,6 @@
 import { flagName } from "../experiments/config.ts";
 import { type Command, settingsOf } from "./command.ts";
-import { describeType } from "./describe.ts";
+import { describeType, environmentName } from "./describe.ts";
 import { formatNumber, plural, wrap } from "./format.ts";
 import type { CommandEntry } from "./registry.ts";
 import { usageLine } from "./settings.ts";
@@ -20,11 +20,27 @@ export function programHelp(commands: readonly CommandEntry[], version: string):
     "",
     "Everywhere",
     entryLines("COMMAND --help", "flags and examples of a command"),
+    entryLines("COMMAND --json", "one JSON object on stdout, for other programs"),
     entryLines("--version", "print the version"),
     "",
     "Examples",
+    "  # the first thing to try: no file needed, a few seconds",
     "  overparam demo",
+    "  # your own table, and what came of it",
     "  overparam fit examples/tic-tac-toe.csv --target outcome",
+    "  overparam runs ls",
+  ].join("\n");
+}
+
+/** The help of a group of commands, such as `runs`. */
+export function groupHelp(group: string, members: readonly CommandEntry[]): string {
+  return [
+    `usage: overparam ${group} COMMAND [arguments] [flags]`,
+    "",
+    "Commands",
+    ...members.map(({ name, summary }) => entryLines(name, summary)),
+    "",
+    `overparam ${members[0]?.name} --help shows flags and examples of a command`,
   ].join("\n");
 }
 
@@ -35,7 +51,7 @@ export function commandHelp(command: Command): string {
     const type = describeType(schema);
     const positional = command.positionals.includes(key);
     const placeholder = type.isSwitch ? "" : ` ${meta.value ?? type.placeholder}`;
-    const name = positional ? key.toUpperCase() : `${flagName(key)}${placeholder}`;
+    const name = positional ? `${key.toUpperCase()}${type.isList ? "..." : ""}` : `${flagName(key)}${placeholder}`;
     const hasDefault = type.defaultValue !== undefined && !type.isSwitch;
     const text = hasDefault ? `${meta.description} (default ${shown(type.defaultValue)})` : meta.description;
     const lines = groups.get(meta.group) ?? [];
@@ -48,12 +64,21 @@ export function commandHelp(command: Command): string {
     usageLine(command),
     ...[...groups].flatMap(([group, lines]) => ["", group, ...lines]),
     "",
-    "Settings also come from OVERPARAM_* variables (OVERPARAM_SEED=1) and from",
-    `overparam.config.json ({ "${command.name}": { ... } }); flags win over both.`,
-    "",
+    ...elsewhere(command),
     plural(command.examples.length, "Example").replace(/^\d+ /, ""),
     ...command.examples.flatMap(({ does, line }) => [`  # ${does}`, `  ${line}`]),
   ].join("\n");
+}
+
+/** Where else settings come from, for a command that has any to keep. */
+function elsewhere(command: Command): string[] {
+  const once = [...command.positionals, ...(command.flagsOnly ?? []), "json", "plain", "quiet"];
+  const kept = settingsOf(command).find(({ key }) => !once.includes(key));
+  if (kept === undefined) return [];
+  const variable = `OVERPARAM_* variables (${environmentName(kept.key)}=...)`;
+  const section = `{ "${command.name}": { "${kept.key}": ... } }`;
+  const text = `Settings also come from ${variable} and from overparam.config.json or .yaml (${section}); flags win over both.`;
+  return [wrap(text, WIDTH), ""];
 }
 
 /** `  name   text`, the text wrapped in its own column, on the next line when the name is too long. */

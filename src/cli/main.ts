@@ -7,6 +7,7 @@
 import { didYouMean } from "../base/did-you-mean.ts";
 import { UsageError } from "../base/errors.ts";
 import { VERSION as version } from "../experiments/version.ts";
+import { findConfig } from "./config-names.ts";
 import { reportFailure } from "./errors.ts";
 import { EXIT } from "./exit-codes.ts";
 import { type CommandEntry, commands } from "./registry.ts";
@@ -48,8 +49,15 @@ async function run(argv: readonly string[]): Promise<number> {
     terminal.out(programHelp(commands, version));
     return EXIT.ok;
   }
-  const { entry, rest } = findCommand(first === "help" ? argv.slice(1) : argv);
-  const wantsHelp = first === "help" || rest.includes("--help") || rest.includes("-h");
+  const words = first === "help" ? argv.slice(1) : argv;
+  const wantsHelp = first === "help" || words.includes("--help") || words.includes("-h");
+  const group = commands.filter(({ name }) => name.startsWith(`${words[0]} `));
+  if (wantsHelp && group.length > 0 && (words[1] ?? "-").startsWith("-")) {
+    const { groupHelp } = await import("./help.ts");
+    terminal.out(groupHelp(words[0] ?? "", group));
+    return EXIT.ok;
+  }
+  const { entry, rest } = findCommand(words);
   const isQuiet = rest.includes("--quiet") || process.env["OVERPARAM_QUIET"] !== undefined;
   if (entry.announce && !wantsHelp && !isQuiet) {
     // Loading takes a moment: on a terminal the first real line replaces this one.
@@ -64,8 +72,10 @@ async function run(argv: readonly string[]): Promise<number> {
     return EXIT.ok;
   }
   const { settle } = await import("./settings.ts");
-  const { loadConfig } = await import("./config-file.ts");
-  const settings = settle(command, rest, process.env, loadConfig(command, commands));
+  const file = findConfig();
+  // Reading YAML is only loaded for who has a config file.
+  const config = file === null ? new Map() : (await import("./config-file.ts")).loadConfig(file, command, commands);
+  const settings = settle(command, rest, process.env, config);
   return command.run(settings, { terminal, version });
 }
 

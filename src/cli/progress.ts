@@ -23,8 +23,8 @@ export function drawBar(fraction: number, width: number): string {
 export function progressParts(progress: FitProgress, left: string): string[] {
   const { objective, bound, gap, neurons, seconds } = progress;
   return [
-    ...(objective === null ? [] : [`objective ${formatNumber(objective)}`]),
-    ...(bound === null ? [] : [`bound ${formatNumber(bound)}`]),
+    ...(objective === null ? [] : [`objective ${formatNumber(objective, "up")}`]),
+    ...(bound === null ? [] : [`bound ${formatNumber(bound, "down")}`]),
     `${formatSeconds(seconds)}${left}`,
     ...(neurons === 0 ? [] : [plural(neurons, "neuron")]),
     ...(gap === null ? [] : [`gap ${formatGap(gap)}`]),

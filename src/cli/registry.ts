@@ -24,6 +24,18 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./commands/predict.ts")).predictCommand,
   },
   {
+    name: "report",
+    summary: "draw the report of a run again, with its figures",
+    announce: false,
+    load: async () => (await import("./commands/report.ts")).reportCommand,
+  },
+  {
+    name: "export",
+    summary: "write the network of a run as ONNX or safetensors",
+    announce: false,
+    load: async () => (await import("./commands/export.ts")).exportCommand,
+  },
+  {
     name: "runs ls",
     summary: "list the saved runs",
     announce: false,
@@ -36,6 +48,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./commands/runs-show.ts")).runsShowCommand,
   },
   {
+    name: "runs rm",
+    summary: "remove saved runs for good",
+    announce: false,
+    load: async () => (await import("./commands/runs-rm.ts")).runsRemoveCommand,
+  },
+  {
     name: "doctor",
     summary: "show which machinery is used, and how fast it is",
     announce: false,
@@ -46,5 +64,11 @@ export const commands: readonly CommandEntry[] = [
     summary: "fit a small made-up data set, in a few seconds",
     announce: true,
     load: async () => (await import("./commands/demo.ts")).demoCommand,
+  },
+  {
+    name: "completion",
+    summary: "completion of commands and flags for a shell",
+    announce: false,
+    load: async () => (await import("./commands/completion.ts")).completionCommand,
   },
 ];

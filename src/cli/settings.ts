@@ -59,7 +59,9 @@ export function usageLine(command: Command): string {
   const positionals = command.positionals.map((key) => {
     const entry = settingsOf(command).find((candidate) => candidate.key === key);
     const optional = entry?.schema.safeParse(undefined).success === true;
-    return optional ? `[${key.toUpperCase()}]` : key.toUpperCase();
+    const name =
+      entry !== undefined && describeType(entry.schema).isList ? `${key.toUpperCase()}...` : key.toUpperCase();
+    return optional ? `[${name}]` : name;
   });
   return ["usage: overparam", command.name, ...positionals, "[flags]"].join(" ");
 }
@@ -80,28 +82,45 @@ function readFlags(
   const options = Object.fromEntries(
     [...keys].map(([name, key]) => [name, { type: types.get(key)?.isSwitch === true ? "boolean" : "string" } as const]),
   );
-  const { tokens } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: false, tokens: true });
+  const args = argv.map((word, k) => {
+    // parseArgs would take the next flag for the value.
+    const next = argv[k + 1] ?? "-";
+    const optional = word.startsWith("--") && types.get(keys.get(word.slice(2)) ?? "")?.valueOptional === true;
+    return optional && next.startsWith("-") ? `${word}=true` : word;
+  });
+  const { tokens } = parseArgs({ args, options, allowPositionals: true, strict: false, tokens: true });
   const given = new Map<string, GivenValue>();
   const free = command.positionals.values();
+  /** The positional that takes all that follows. */
+  let list: string | null = null;
   for (const token of tokens) {
     if (token.kind === "option") {
       const key = keys.get(token.name);
       if (key === undefined || !token.rawName.startsWith("--"))
         throw unknownFlag(command, token.rawName, [...keys.keys()]);
       const isSwitch = types.get(key)?.isSwitch === true;
-      if (token.value === undefined && !isSwitch) {
+      const isFlag =
+        token.inlineValue === false && keys.has(token.value.replace(/^--/, "")) && token.value.startsWith("--");
+      if ((token.value === undefined && !isSwitch) || isFlag) {
         throw new UsageError(`${token.rawName} wants ${types.get(key)?.words}, got nothing`, { code: "missing-value" });
       }
       given.set(key, { value: token.value ?? true, source: token.rawName });
     } else if (token.kind === "positional") {
-      const key = free.next().value;
+      const key: string | undefined = list ?? free.next().value;
       if (key === undefined) {
         throw new UsageError(`unexpected argument "${token.value}"`, {
           code: "unexpected-argument",
           hint: usageLine(command),
         });
       }
-      given.set(key, { value: token.value, source: key });
+      if (types.get(key)?.isList !== true) given.set(key, { value: token.value, source: key });
+      else {
+        list = key;
+        given.set(key, {
+          value: [...((given.get(key)?.value as string[] | undefined) ?? []), token.value],
+          source: key,
+        });
+      }
     }
   }
   return given;

@@ -1,5 +1,6 @@
-import { DataError } from "../base/errors.ts";
+import { DataError, type Place } from "../base/errors.ts";
 import { CategoryIndex } from "./category-index.ts";
+import { sortedCategories } from "./category-order.ts";
 import { isDash, isMissing, parseNumber } from "./cells.ts";
 import {
   type CsvSource,
@@ -11,14 +12,7 @@ import {
   scanRecords,
   skipBlankLines,
 } from "./csv-scan.ts";
-import type { CategoryColumn, Column, ColumnKind, NumberColumn } from "./types.ts";
-
-/** What a CSV file says, before it is a `Table`. */
-export interface CsvContent {
-  readonly columns: readonly Column[];
-  readonly rows: number;
-  readonly notes: readonly string[];
-}
+import type { CategoryColumn, Column, ColumnKind, NumberColumn, TableContent } from "./types.ts";
 
 /** A column during the first pass, which reads every cell as a number. */
 interface Draft {
@@ -41,12 +35,13 @@ interface Draft {
  * it, every column is inferred and checked.
  * @throws DataError with the place of what is wrong.
  */
-export function readCsv(bytes: Uint8Array, file: string, kinds?: ReadonlyMap<string, ColumnKind>): CsvContent {
+export function readCsv(bytes: Uint8Array, file: string, kinds?: ReadonlyMap<string, ColumnKind>): TableContent {
   const start = textStart(bytes, file);
   const source: CsvSource = { bytes, delimiter: detectDelimiter(bytes, start), file };
   const header = readHeader(source, start);
 
   // Pass 1: every cell as a number.
+  const view = viewOf(bytes);
   const capacity = countLines(bytes);
   const drafts = header.columns.map(
     (head): Draft => ({
@@ -61,7 +56,7 @@ export function readCsv(bytes: Uint8Array, file: string, kinds?: ReadonlyMap<str
   );
   const rows = scanRecords(source, header.end, drafts.length, (row, column, from, to) => {
     const draft = drafts[column]!;
-    const value = parseNumber(bytes, from, to);
+    const value = parseNumber(bytes, from, to, view);
     draft.values[row] = value;
     if (!Number.isNaN(value)) {
       draft.numbers++;
@@ -92,7 +87,25 @@ export function readCsv(bytes: Uint8Array, file: string, kinds?: ReadonlyMap<str
     ? readCategories(source, header.end, rows, drafts, isCategory)
     : new Map<number, CategoryColumn>();
   const columns = drafts.map((draft, j): Column => categories.get(j) ?? numberColumn(draft, rows));
-  return { columns, rows, notes };
+  return {
+    columns,
+    rows,
+    notes,
+    placeOf: (row, column) => placeOfCell(source, header.end, columns.length, row, column),
+  };
+}
+
+/** Where a cell stands; scans the records again. */
+function placeOfCell(source: CsvSource, start: number, columns: number, row: number, column: number): Place {
+  let offset = start;
+  scanRecords(source, start, columns, (i, j, from) => {
+    if (i === row && j === column) offset = from;
+  });
+  return placeAt(source, offset);
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function numberColumn({ head, values }: Draft, rows: number): NumberColumn {
@@ -131,13 +144,14 @@ interface Header {
 
 function readHeader(source: CsvSource, start: number): Header {
   const { bytes } = source;
+  const view = viewOf(bytes);
   const names: string[] = [];
   const offsets: number[] = [];
   let numeric = 0;
   const end = scanRecord(source, skipBlankLines(source, start), 0, null, (_row, _column, from, to, quoted) => {
     names.push(decodeCell(source, from, to, quoted));
     offsets.push(from);
-    if (!Number.isNaN(parseNumber(bytes, from, to))) numeric++;
+    if (!Number.isNaN(parseNumber(bytes, from, to, view))) numeric++;
   });
   const looksLikeData = numeric === names.length;
   const seen = new Set<string>();
@@ -255,11 +269,7 @@ function readCategories(
   indices.forEach((index, j) => {
     if (index === null || index === undefined) return;
     const seen = index.cells.decoded((from, to, quoted) => decodeCell(source, from, to, quoted));
-    const categories = [...new Set(seen)].sort();
-    const rank = new Map(categories.map((category, code) => [category, code]));
-    const recode = seen.map((category) => rank.get(category)!);
-    const codes = index.codes.map((code) => (code < 0 ? -1 : recode[code]!));
-    columns.set(j, { ...drafts[j]!.head, kind: "category", codes, categories });
+    columns.set(j, { ...drafts[j]!.head, kind: "category", ...sortedCategories(seen, index.codes) });
   });
   return columns;
 }

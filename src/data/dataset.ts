@@ -1,19 +1,25 @@
 import { ConfigError, DataError } from "../base/errors.ts";
 import { sha256 } from "../platform/index.ts";
 import { counted, findColumn } from "./columns.ts";
+import { completeRows, type MissingPolicy, missingCategoryNotes, requireComplete, takeRows } from "./missing.ts";
 import { littleEndianBytes } from "./npy.ts";
 import { allRows, encodeRows, fitPreprocessing, oddCellNotes } from "./preprocessing.ts";
 import { splitRows } from "./split.ts";
-import { readNpyVector, readTable } from "./table.ts";
+import { isVectorFile, readTable, readVector } from "./table.ts";
 import { checkClassSizes, readTarget } from "./target.ts";
 import type { Column, Dataset, Samples, Table, Target, Task } from "./types.ts";
 
 export interface LoadOptions {
-  /** CSV or npy, also gzipped. */
+  /** CSV, Parquet, npy or idx, also gzipped. */
   readonly file: string;
-  /** The target column by name, or by number counted from 1, or an npy file with one number a row. */
+  /** The target column by name, or by number counted from 1, or an npy or idx file with one number a row. */
   readonly target: string;
   readonly task?: Task | "auto";
+  /**
+   * What to do with missing cells of features, `impute` unless told otherwise. It speaks of the rows to learn from, all
+   * those with a target: a model predicts every row, with its training median where a number is missing.
+   */
+  readonly missing?: MissingPolicy;
   /** The fraction of the rows held out as the test part, or `none`. */
   readonly split?: number | "none";
   /** `columns`: mean 0 and population standard deviation 1 of each number column over the training rows. */
@@ -32,13 +38,14 @@ export interface LoadOptions {
  * @throws ConfigError when the split fraction is not between 0 and 1.
  */
 export function loadDataset(options: LoadOptions): Dataset {
-  const { file, target: wanted, task = "auto", split = 0.2, standardize = "columns", seed = 0 } = options;
+  const { file, task = "auto", missing = "impute", split = 0.2, standardize = "columns", seed = 0 } = options;
   if (split !== "none" && !(split > 0 && split < 1)) {
     throw new ConfigError(`a split of ${split} is not possible`, {
       code: "bad-split",
       hint: "give a fraction between 0 and 1, such as 0.2, or none",
     });
   }
+  // 1. Columns and rows to learn from.
   const table = readTable(file);
   if (table.rows < 2) {
     throw new DataError(`${file} has a single row`, {
@@ -47,30 +54,25 @@ export function loadDataset(options: LoadOptions): Dataset {
       place: { file },
     });
   }
-  const fromFile = wanted.endsWith(".npy");
-  const targetColumn = fromFile ? targetFromFile(table, wanted) : findColumn(table, wanted);
+  const chosen = chooseColumns(table, options.target);
+  const { features, targetColumn, notes: missingNotes } = settleMissing(table, chosen, missing, standardize);
   const read = readTarget(targetColumn, task);
-  const notes = [...table.notes];
-  if (!fromFile && targetColumn.name !== wanted) notes.push(`the target ${wanted} is column "${targetColumn.name}"`);
-  notes.push(...read.notes);
-
-  const rows = allRows(table.rows).filter((i) => !Number.isNaN(read.y[i]!));
-  if (rows.length < table.rows)
-    notes.push(`${counted(table.rows - rows.length, "row")} without a target value dropped`);
+  const notes = [...table.notes, ...chosen.notes, ...missingNotes, ...read.notes];
+  const rows = allRows(read.y.length).filter((i) => !Number.isNaN(read.y[i]!));
+  if (rows.length < read.y.length) {
+    notes.push(`${counted(read.y.length - rows.length, "row")} without a target value dropped`);
+  }
   const parts =
     split === "none" ? { train: rows, test: null } : splitByClass(read.target, read.y, rows, targetColumn, split, seed);
 
-  const candidates = table.columns.filter((column, j) => {
-    if (column === targetColumn) return false;
-    const index = j === 0 && isRowNumber(column);
-    if (index) notes.push(`dropped ${column.name}: it has no name and only counts the rows`);
-    return !index;
-  });
-  const fitted = fitPreprocessing(candidates, parts.train, standardize, file);
+  // 2. What is learned from the training rows.
+  const fitted = fitPreprocessing(features, parts.train, standardize, file);
   notes.push(...fitted.notes);
   const { preprocessing } = fitted;
-  const byName = new Map(candidates.map((column) => [column.name, column]));
+  const byName = new Map(features.map((column) => [column.name, column]));
   const columns = preprocessing.encodings.map(({ column }) => byName.get(column)!);
+
+  // 3. Every row encoded.
   const odd = new Uint32Array(columns.length);
   const encode = (part: Uint32Array): Samples => {
     const encoded = encodeRows(preprocessing, columns, part);
@@ -81,14 +83,58 @@ export function loadDataset(options: LoadOptions): Dataset {
   };
   const train = encode(parts.train);
   const test = parts.test === null ? null : encode(parts.test);
-  notes.push(...oddCellNotes(preprocessing, odd));
+  notes.push(...oddCellNotes(preprocessing, odd), ...missingCategoryNotes(columns, parts.train));
   const matrixHash = sha256(littleEndianBytes(train.X.data), littleEndianBytes(train.y));
   const fingerprint = { file: table.sha256, matrix: matrixHash };
   return { train, test, preprocessing, target: read.target, notes, fingerprint };
 }
 
+interface ChosenColumns {
+  /** All columns but the target and the row numbers. */
+  readonly features: readonly Column[];
+  readonly targetColumn: Column;
+  readonly notes: readonly string[];
+}
+
+function chooseColumns(table: Table, wanted: string): ChosenColumns {
+  const fromFile = isVectorFile(wanted) && table.columns.every(({ name }) => name !== wanted);
+  const targetColumn = fromFile ? targetFromFile(table, wanted) : findColumn(table, wanted);
+  const notes: string[] = [];
+  if (!fromFile && targetColumn.name !== wanted) notes.push(`the target ${wanted} is column "${targetColumn.name}"`);
+  const features = table.columns.filter((column, j) => {
+    if (column === targetColumn) return false;
+    const index = j === 0 && isRowNumber(column);
+    if (index) notes.push(`dropped ${column.name}: it has no name and only counts the rows`);
+    return !index;
+  });
+  return { features, targetColumn, notes };
+}
+
+/** The same columns without the rows that the policy leaves out. Columns that tell nothing may have missing cells. */
+function settleMissing(
+  table: Table,
+  { features, targetColumn }: ChosenColumns,
+  policy: MissingPolicy,
+  standardize: "columns" | "none",
+): ChosenColumns {
+  if (policy === "impute") return { features, targetColumn, notes: [] };
+  const { encodings } = fitPreprocessing(features, allRows(table.rows), standardize, table.file).preprocessing;
+  const used = new Set(encodings.map(({ column }) => column));
+  const telling = features.filter(({ name }) => used.has(name));
+  if (policy === "error") {
+    requireComplete(table, [...telling, targetColumn]);
+    return { features, targetColumn, notes: [] };
+  }
+  const { rows, notes } = completeRows(table, telling);
+  return {
+    features: features.map((column) => takeRows(column, rows)),
+    targetColumn: takeRows(targetColumn, rows),
+    notes,
+  };
+}
+
 function targetFromFile(table: Table, file: string): Column {
-  const column = readNpyVector(file);
+  const column = readVector(file);
   if (column.values.length !== table.rows) {
     throw new DataError(
       `the target has ${counted(column.values.length, "row")}, the data ${counted(table.rows, "row")}`,

@@ -1,6 +1,3 @@
-const ZERO = 48;
-const HIGH_DIGITS = 15;
-const LOW_DIGITS = 7;
 const SPLITTER = 134217729; // 2^27 + 1
 
 /** The powers of ten that are exact in f64: 10^0 .. 10^22. */
@@ -18,27 +15,19 @@ function productError(a: number, b: number, p: number): number {
 }
 
 /**
- * The correctly rounded value of the digits in `bytes[start .. end)` (a point is skipped) times 10^exponent, or NaN
- * when this quick way cannot tell: above 22 significant digits, an exponent outside -22 .. 22, or a value too close to
- * the middle of two f64 numbers. It divides (or multiplies) in double-double arithmetic, where the power is exact, and
- * accepts the result when an error margin far above its own error does not change the rounding.
+ * The correctly rounded value of (high 10^lowDigits + low) 10^exponent, or NaN when this quick way cannot tell: an
+ * exponent outside -22 .. 22, or a value too close to the middle of two f64 numbers. It divides (or multiplies) in
+ * double-double arithmetic, where the power is exact, and accepts the result when an error margin far above its own
+ * error does not change the rounding.
+ *
+ * @param high below 2^53.
+ * @param low of at most 7 digits, as many as `lowDigits`.
  */
-export function roundLongDecimal(bytes: Uint8Array, start: number, end: number, exponent: number): number {
+export function roundLongDecimal(high: number, low: number, lowDigits: number, exponent: number): number {
   if (exponent < -22 || exponent > 22) return Number.NaN;
-  let high = 0;
-  let low = 0;
-  let digits = 0;
-  for (let i = start; i < end; i++) {
-    const digit = bytes[i]! - ZERO;
-    if (digit < 0 || digit > 9 || (digits === 0 && digit === 0)) continue;
-    if (digits < HIGH_DIGITS) high = high * 10 + digit;
-    else low = low * 10 + digit;
-    digits++;
-  }
-  if (digits <= HIGH_DIGITS || digits > HIGH_DIGITS + LOW_DIGITS) return Number.NaN;
 
   // 1. All digits as the exact sum head + tail.
-  const shift = EXACT_POWERS[digits - HIGH_DIGITS]!;
+  const shift = EXACT_POWERS[lowDigits]!;
   const shifted = high * shift;
   const rest = productError(high, shift, shifted) + low;
   const head = shifted + rest;

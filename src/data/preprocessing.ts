@@ -18,6 +18,11 @@ function categoryName(category: string | null): string {
   return category ?? "(missing)";
 }
 
+/** How many features a column becomes. */
+export function featureWidth(encoding: Encoding): number {
+  return encoding.kind === "number" ? 1 : indicators(encoding.categories).length;
+}
+
 /** The categories that have a feature of their own: all, but of two only the second. */
 function indicators(categories: readonly (string | null)[]): readonly (string | null)[] {
   return categories.length === 2 ? categories.slice(1) : categories;
@@ -130,7 +135,7 @@ export function encodeRows(preprocessing: Preprocessing, columns: readonly Colum
     } else {
       odd[e] = encodeCategories(encoding, asCategories(column), rows, X, offset);
     }
-    offset += featureNames(encoding).length;
+    offset += featureWidth(encoding);
   });
   return { X, odd };
 }

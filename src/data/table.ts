@@ -1,47 +1,85 @@
 import { DataError } from "../base/errors.ts";
 import { gunzip, readBytes, sha256 } from "../platform/index.ts";
 import { readCsv } from "./csv.ts";
+import { isIdx, readIdx } from "./idx.ts";
 import { isNpy, type NpyArray, readNpy } from "./npy.ts";
-import type { ColumnKind, NumberColumn, Table } from "./types.ts";
+import { isParquet, readParquet } from "./parquet.ts";
+import type { ColumnKind, NumberColumn, Table, TableContent } from "./types.ts";
 
 /**
- * Reads a table from a file: CSV or npy, either also gzipped (told by its first bytes, not by its name).
+ * Reads a table from a file: CSV, Parquet, npy or idx, each also gzipped (told by its first bytes, not by its name). The
+ * columns of npy and idx files are named x1, x2, ...; images are flattened, row after row.
  *
- * @param kinds what CSV columns of these names must be; the others then pass unchecked (see `readCsv`).
+ * @param kinds what columns of these names must be; the others then pass unchecked (see `readCsv`).
  * @throws DataError when it cannot be read, with the place of what is wrong.
  */
 export function readTable(file: string, kinds?: ReadonlyMap<string, ColumnKind>): Table {
   const raw = readBytes(file);
-  const fingerprint = sha256(raw);
-  const bytes = unpack(raw, file);
-  if (isNpy(bytes)) return { ...npyColumns(readNpy(bytes, file), file), file, sha256: fingerprint, notes: [] };
-  return { ...readCsv(bytes, file, kinds), file, sha256: fingerprint };
+  const bytes = unzipped(raw, file);
+  const content =
+    arrayTable(bytes, file) ?? (isParquet(bytes) ? readParquet(bytes, file, kinds) : readCsv(bytes, file, kinds));
+  return { ...content, file, sha256: sha256(raw) };
+}
+
+/** Whether a word names a file of targets rather than a column: by the names that npy and idx files have. */
+export function isVectorFile(word: string): boolean {
+  return /(\.npy|\.idx|[-.]idx\d-[a-z]+)(\.gz)?$/i.test(word);
 }
 
 /**
- * Reads one column of numbers from an npy file of shape (n) or (n, 1).
+ * Reads one column of numbers from an npy file of shape (n) or (n, 1), or from an idx file of labels.
  *
  * @throws DataError when it cannot be read or has another shape.
  */
-export function readNpyVector(file: string): NumberColumn {
-  const { columns } = npyColumns(readNpy(unpack(readBytes(file), file), file), file);
-  if (columns.length !== 1) {
-    throw new DataError(`"${file}" has ${columns.length} columns, a target has one`, {
+export function readVector(file: string): NumberColumn {
+  const table = arrayTable(unzipped(readBytes(file), file), file);
+  if (table === null) {
+    throw new DataError(`"${file}" is neither an npy nor an idx file`, {
+      code: "not-an-array",
+      hint: "name a column of the table, or save the targets with numpy.save",
+      place: { file },
+    });
+  }
+  if (table.columns.length !== 1) {
+    throw new DataError(`"${file}" has ${table.columns.length} columns, a target has one`, {
       code: "npy-shape",
       hint: "save a vector: numpy.save(file, y.ravel())",
       place: { file },
     });
   }
-  const name = file.replace(/^.*[/\\]/, "").replace(/\.npy$/, "");
-  return { ...columns[0]!, name };
+  const name = file.replace(/^.*[/\\]/, "").replace(/(\.npy|\.idx)?(\.gz)?$/, "");
+  return { ...table.columns[0]!, name };
 }
 
-function unpack(raw: Uint8Array, file: string): Uint8Array {
+function unzipped(raw: Uint8Array, file: string): Uint8Array {
   return raw[0] === 0x1f && raw[1] === 0x8b ? gunzip(raw, file) : raw;
 }
 
-/** The columns x1 .. xd of an n x d array (a vector is one column); NaN is a missing value. */
-function npyColumns({ shape, data }: NpyArray, file: string): { columns: readonly NumberColumn[]; rows: number } {
+interface ArrayTable extends TableContent {
+  readonly columns: readonly NumberColumn[];
+}
+
+/** The table in an npy or idx file; null for other files. NaN is a missing value. */
+function arrayTable(bytes: Uint8Array, file: string): ArrayTable | null {
+  const values = isNpy(bytes) ? npyColumns(readNpy(bytes, file), file) : isIdx(bytes) ? readIdx(bytes, file) : null;
+  if (values === null) return null;
+  const place = { file };
+  const columns = values.map((entries, j): NumberColumn => {
+    const infinite = entries.findIndex((value) => Math.abs(value) === Number.POSITIVE_INFINITY);
+    if (infinite >= 0) {
+      throw new DataError(`entry (${infinite + 1}, ${j + 1}), counted from 1, is infinite`, {
+        code: "not-finite",
+        hint: "write a missing value as NaN",
+        place,
+      });
+    }
+    return { name: `x${j + 1}`, named: false, place, kind: "number", values: entries };
+  });
+  return { columns, rows: columns[0]!.values.length, notes: [], placeOf: () => place };
+}
+
+/** The columns of an n x d array (a vector is one column). */
+function npyColumns({ shape, data }: NpyArray, file: string): Float64Array[] {
   const rows = shape[0] ?? 0;
   const cols = shape[1] ?? 1;
   if (shape.length < 1 || shape.length > 2 || data.length === 0) {
@@ -51,20 +89,7 @@ function npyColumns({ shape, data }: NpyArray, file: string): { columns: readonl
       place: { file },
     });
   }
-  const columns = Array.from({ length: cols }, (_, j): NumberColumn => {
-    const values = new Float64Array(rows);
-    for (let i = 0; i < rows; i++) {
-      const value = data[i * cols + j]!;
-      if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) {
-        throw new DataError(`entry (${i + 1}, ${j + 1}), counted from 1, is infinite`, {
-          code: "not-finite",
-          hint: "write a missing value as NaN",
-          place: { file },
-        });
-      }
-      values[i] = value;
-    }
-    return { name: `x${j + 1}`, named: false, place: { file }, kind: "number", values };
-  });
-  return { columns, rows };
+  return Array.from({ length: cols }, (_, j) =>
+    Float64Array.from({ length: rows }, (_entry, i) => data[i * cols + j]!),
+  );
 }

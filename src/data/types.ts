@@ -7,7 +7,7 @@ interface ColumnHead {
   readonly name: string;
   /** Whether the name is the file's own; false when the header left it empty, or there is no header. */
   readonly named: boolean;
-  /** Where the name stands; without line and column when the file has no header (npy). */
+  /** Where the name stands; without line and column when the file has no header line. */
   readonly place: Place;
 }
 
@@ -26,16 +26,22 @@ export interface CategoryColumn extends ColumnHead {
 
 export type Column = NumberColumn | CategoryColumn;
 
-/** A table in memory. */
-export interface Table {
+/** What a file of any format says. */
+export interface TableContent {
   readonly columns: readonly Column[];
   readonly rows: number;
+  /** Plain sentences on what looked odd while reading. */
+  readonly notes: readonly string[];
+  /** Where a cell stands (row and column counted from 0): with line and column when the file has lines. */
+  placeOf(row: number, column: number): Place;
+}
+
+/** A table in memory. */
+export interface Table extends TableContent {
   /** As the user named it. */
   readonly file: string;
   /** sha256 (hex) of the raw bytes of the file. */
   readonly sha256: string;
-  /** Plain sentences on what looked odd while reading. */
-  readonly notes: readonly string[];
 }
 
 export type Task = "regression" | "classification";

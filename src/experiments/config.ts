@@ -28,10 +28,10 @@ const path = z.string().min(1);
  */
 export const fitSettingsSchema = z
   .object({
-    data: setting(path, { group: "Data", description: "table to learn from: a .csv file", value: "FILE" }),
+    data: setting(path, { group: "Data", description: "table to learn from: CSV, Parquet, npy or idx", value: "FILE" }),
     target: setting(path.optional(), {
       group: "Data",
-      description: "column to predict, or a .npy file of targets",
+      description: "column to predict, or an npy or idx file of targets",
       value: "COLUMN",
     }),
     task: setting(z.enum(["auto", "regression", "classification"]).default("auto"), {
@@ -42,6 +42,10 @@ export const fitSettingsSchema = z
       group: "Data",
       description: "share of the rows held out as test part, or none",
       value: "FRACTION|none",
+    }),
+    missing: setting(z.enum(["impute", "drop", "error"]).default("impute"), {
+      group: "Data",
+      description: "missing cells: filled in, their rows dropped, or refused",
     }),
     standardize: setting(z.enum(["none", "columns"]).default("columns"), {
       group: "Data",
@@ -118,9 +122,6 @@ export const fitSettingsSchema = z
     }
     if (settings.gates !== undefined && settings.patterns !== "generated") {
       refuse("gates", "lists the patterns already: give --gates or --patterns, not both");
-    }
-    if (settings.program === "gated" && settings.patterns === "all") {
-      refuse("patterns", 'wants a number or generated for a gated program, got "all"');
     }
   });
 

@@ -61,10 +61,12 @@ export function fitBaselines(
     return { baselines: [{ key: "linear", name: "least squares", ...linear }, ridgeBaseline], notes: [] };
   }
   const logistic = logisticRegression(compute, components, coded("logistic"), expired);
-  return {
-    baselines: [{ key: "logistic", name: "logistic regression", ...judge(logistic, true) }, ridgeBaseline],
-    notes: logistic.converged ? [] : ["the logistic regression of the baselines did not converge in the time"],
-  };
+  if (!logistic.converged) {
+    const note = "no logistic regression to compare with: it did not converge in its share of the time";
+    return { baselines: [ridgeBaseline], notes: [note] };
+  }
+  const logisticBaseline: Baseline = { key: "logistic", name: "logistic regression", ...judge(logistic, true) };
+  return { baselines: [logisticBaseline, ridgeBaseline], notes: [] };
 }
 
 /** The baselines as JSON. */

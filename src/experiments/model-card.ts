@@ -1,5 +1,6 @@
 import type { FitRecord } from "./fit-record.ts";
 import type { FitJson } from "./fit-types.ts";
+import { metricName } from "./metric-names.ts";
 import { reproduceCommands } from "./reproduce.ts";
 import { VERSION } from "./version.ts";
 
@@ -19,7 +20,7 @@ Trained by convex optimization with overparam ${VERSION}.
 
 **${headline}**
 
-${rest.join("\n")}
+${rest.map((sentence) => `- ${sentence}`).join("\n")}
 
 ## Data
 
@@ -72,7 +73,7 @@ function metricsMarkdown({ train, test, baselines }: FitJson["metrics"]): string
   const names = Object.keys(test ?? train);
   const head = ["", ...Object.keys(models)];
   const rows = names.map((metric) => [
-    `${part === "test" ? "held-out" : "training"} ${metric}`,
+    `${part === "test" ? "held-out" : "training"} ${metricName(metric)}`,
     ...Object.values(models).map((model) => {
       const value = model[part]?.[metric];
       return value === undefined ? "–" : String(Number(value.toPrecision(4)));

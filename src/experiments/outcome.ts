@@ -1,7 +1,6 @@
 import { writeOnnx, writeSafetensors } from "../formats/index.ts";
 import { mergeOutputs, type TwoLayerNetwork } from "../network/index.ts";
 import { sha256 } from "../platform/index.ts";
-import { renderReport } from "../report/index.ts";
 import { makeCertificate } from "./certificate-file.ts";
 import { CHECKPOINT_FILE, type Checkpoint } from "./checkpoint.ts";
 import { baselineMetrics, testTable } from "./evaluation.ts";
@@ -10,6 +9,7 @@ import type { FitJson, FitOutcome, RunFile } from "./fit-types.ts";
 import { modelCard } from "./model-card.ts";
 import { networkToJson } from "./network-json.ts";
 import { relativeGap } from "./problem.ts";
+import { reportFiles } from "./report-files.ts";
 import { makeReport } from "./run-report.ts";
 import type { SolvedOutput } from "./solve.ts";
 import { verdict } from "./verdict.ts";
@@ -114,7 +114,7 @@ export function makeOutcome(record: FitRecord): FitOutcome {
     { name: "model.safetensors", bytes: writeSafetensors(model) },
     text("certificate.json", `${JSON.stringify(certificate)}\n`),
     text("history.ndjson", record.history.map((line) => `${JSON.stringify(line)}\n`).join("")),
-    text("report.html", renderReport(makeReport(record, json, lines))),
+    ...reportFiles(makeReport(record, json)),
     text("README.md", modelCard(record, json, lines)),
   ];
   if (interrupted) files.push(text(CHECKPOINT_FILE, `${JSON.stringify(makeCheckpoint(record))}\n`));

@@ -15,7 +15,7 @@ import { networkFromJson } from "./network-json.ts";
 import { makeOutcome, savedNetwork } from "./outcome.ts";
 import { chooseCoding, chooseLoss, codeTargets, column, type Objective, outputNames } from "./problem.ts";
 import { drive, type SolvedOutput, settleOutput } from "./solve.ts";
-import { type ValidationResult, type ValidationTask, validateBeta } from "./validate-beta.ts";
+import { gridTop, type ValidationResult, type ValidationTask, validateBeta } from "./validate-beta.ts";
 
 /** What a fit needs of the outside. */
 export interface PipelineContext {
@@ -51,14 +51,14 @@ export async function runFit(settings: FitSettings, context: PipelineContext): P
   }
 }
 
-function load({ data, target, task, split, standardize, seed }: FitSettings): Dataset {
+function load({ data, target, task, split, missing, standardize, seed }: FitSettings): Dataset {
   if (target === undefined) {
     throw new ConfigError("no target: which column is to be predicted?", {
       code: "target-missing",
       hint: "name it with --target COLUMN",
     });
   }
-  return loadDataset({ file: data, target, task, split: split === 0 ? "none" : split, standardize, seed });
+  return loadDataset({ file: data, target, task, split: split === 0 ? "none" : split, missing, standardize, seed });
 }
 
 /** Seconds of the whole time that are kept for starting the program and for writing what was found. */
@@ -110,14 +110,15 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
   const solve: SolveOptions = { compute, now, cancelled, seed: settings.seed, tolerance: settings.tolerance };
   const asked = now();
   const budget = settings.time * BASELINE_SHARE;
-  const betaMaxOf = (q: number): number =>
-    computeBetaMax({ ...problem, y: column(Y, q) }, { ...solve, seconds: budget / names.length });
-  const betaMax = resume?.betaMax ?? Math.max(...names.map((_, q) => betaMaxOf(q)));
+  const betaMaxFor = (y: Float64Array): number =>
+    computeBetaMax({ ...problem, y }, { ...solve, seconds: budget / names.length });
+  const betaMax = resume?.betaMax ?? Math.max(...names.map((_, q) => betaMaxFor(column(Y, q))));
   // A solve ends with a last search and bound over all rows, which take about as long as this did.
   const deadline = end - Math.min(now() - asked, budget);
   const labels = target.classes === null ? null : train.y;
   const until = Math.min(now() + VALIDATION_SHARE * settings.time, deadline);
-  const task = { problem, Y, labels, betaMax, seed: settings.seed, deadline: until, solve };
+  const top = gridTop(betaMax, coding === "number" ? centeredBetaMax(column(Y, 0), betaMaxFor) : betaMax);
+  const task = { problem, Y, labels, betaMax, gridTop: top, seed: settings.seed, deadline: until, solve };
   const { beta, points: validation, notes: betaNotes } = chooseBeta(settings, task, context);
   betaNotes.forEach(note);
   const objective: Objective = { loss, scaling: problem.scaling, beta, bias: problem.bias, program: problem.program };
@@ -159,6 +160,13 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
     interrupted,
     gatesHash: gates === null ? null : gates.sha256,
   });
+}
+
+/** beta_max of the targets less their mean. */
+function centeredBetaMax(y: Float64Array, betaMaxFor: (y: Float64Array) => number): number {
+  let mean = 0;
+  for (const t of y) mean += t / y.length;
+  return betaMaxFor(y.map((t) => t - mean));
 }
 
 /** Beta: as given, as a share of beta_max, as in the checkpoint, or by validation. */

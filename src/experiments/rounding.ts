@@ -1,37 +1,25 @@
-/** `0.2900` -> `0.29`, `1.500e-7` -> `1.5e-7`, `3.000e+2` -> `300`. */
-function plain(value: number): string {
+import { roundDigits } from "../base/rounding.ts";
+
+/** Plain decimals for sizes that are read easily so, powers of ten for others: `0.29`, `1.5e-7`. */
+export function plainNumber(value: number): string {
   const size = Math.abs(value);
   if (value === 0 || (size >= 1e-4 && size < 1e7)) return String(value);
   return value.toExponential().replace("e+", "e");
 }
 
-function rounded(value: number, digits: number, direction: 1 | -1): string {
-  if (!Number.isFinite(value)) return String(value);
-  const nearest = Number(value.toPrecision(digits));
-  if ((nearest - value) * direction >= 0) return plain(nearest);
-  // One unit of the last digit further, in integers: nearest = units * 10^exponent.
-  const [mantissa = "", power] = nearest.toExponential(digits - 1).split("e");
-  let units = Number(mantissa.replace(".", ""));
-  let exponent = Number(power) - digits + 1;
-  if (units * direction < 0 && Math.abs(units) === 10 ** (digits - 1)) {
-    // Towards zero from a power of ten, where the unit is a tenth.
-    units *= 10;
-    exponent -= 1;
-  }
-  return plain(Number(`${units + direction}e${exponent}`));
-}
-
 /** A decimal with `digits` significant digits that is not above `value`: for lower bounds. */
 export function roundDown(value: number, digits = 4): string {
-  return rounded(value, digits, -1);
+  return plainNumber(roundDigits(value, digits, "down"));
 }
 
 /** A decimal with `digits` significant digits that is not below `value`: for objectives and gaps. */
 export function roundUp(value: number, digits = 4): string {
-  return rounded(value, digits, 1);
+  return plainNumber(roundDigits(value, digits, "up"));
 }
 
-/** A relative gap as a percentage, rounded up: 0.0781 -> `7.9 %`. */
-export function gapPercent(gap: number): string {
-  return `${roundUp(100 * gap, 2)} %`;
+/** A relative gap, rounded up: as a percentage while that is readable, `7.9 %`, else as it is, `4e-11`. */
+export function gapText(gap: number): string {
+  if (gap > 0 && gap < 1e-5) return roundUp(gap, 1);
+  // 100 x 0.07 is 7.000000000000001, which must not become 7.1.
+  return `${roundUp(Number((100 * gap).toPrecision(15)), 2)} %`;
 }

@@ -1,34 +1,42 @@
-import type { Matrix } from "../base/matrix.ts";
+import type { Samples } from "../data/types.ts";
 import { forward } from "../network/index.ts";
-import type { Confusion, Predictions, ReportTable, RunReport } from "../report/index.ts";
+import { baseName } from "../platform/run-files.ts";
+import type { ReportTable, RunReport } from "../report/index.ts";
 import type { FitRecord } from "./fit-record.ts";
 import type { FitJson } from "./fit-types.ts";
+import { metricName } from "./metric-names.ts";
 import { confusionCounts, type Metrics, predictedClasses } from "./metrics.ts";
+import { neuronPanel } from "./neuron-panel.ts";
+import { networkPicture } from "./pictures.ts";
+import { hiddenBiases, outputNames } from "./problem.ts";
 import { reproduceCommands } from "./reproduce.ts";
-import { formatBeta, problemLine, scopeText } from "./verdict.ts";
+import { rocCurves } from "./roc.ts";
+import { formatBeta, judge, NONNEGATIVE, problemLine, scopeText } from "./verdict.ts";
 import { VERSION } from "./version.ts";
 
-const STATUS = {
-  optimal: "certified",
-  bounded: "bounded",
-  stalled: "bounded",
-  interrupted: "interrupted",
-} as const satisfies Record<FitJson["result"]["status"], RunReport["status"]>;
-
 /** What the HTML report of a fit shows. */
-export function makeReport(record: FitRecord, json: FitJson, verdict: readonly string[]): RunReport {
-  const { settings, dataset, outputs, history, validation, objective, betaMax, notes } = record;
-  const { name, classes } = dataset.target;
-  const heldOut = dataset.test === null ? null : forward(record.network, dataset.test.X);
+export function makeReport(record: FitRecord, json: FitJson): RunReport {
+  const { settings, dataset, network, outputs, history, validation, objective, betaMax, notes } = record;
+  const { target, train, test, preprocessing } = dataset;
+  const names = outputNames(target);
+  const { standing, label, statement, details } = judge({
+    problem: json.problem,
+    result: json.result,
+    tolerance: settings.tolerance,
+    ...(json.perClass === undefined ? {} : { perClass: json.perClass }),
+  });
   return {
-    title: `${settings.data}: ${name}`,
-    subtitle: `two-layer ${objective.program === "gated" ? "gated" : "ReLU"} network, ${json.result.neurons} neurons, trained by convex optimization`,
-    verdict,
-    status: STATUS[json.result.status],
+    title: `${baseName(settings.data)}: ${target.name}`,
+    subtitle: subtitle(json),
+    badge: label,
+    status: standing,
+    verdict: [`${statement.charAt(0).toUpperCase()}${statement.slice(1)}`, ...details].map(typesetPowers),
     scope: scopeText(json.problem, json.result),
     convergence: outputs.map((output) => ({
       label: output.name,
-      points: history.filter((line) => line.output === output.name),
+      points: history
+        .filter((line) => line.output === output.name)
+        .map(({ seconds, objective: reached, bound, neurons }) => ({ seconds, objective: reached, bound, neurons })),
     })),
     validation:
       validation.length === 0
@@ -39,22 +47,52 @@ export function makeReport(record: FitRecord, json: FitJson, verdict: readonly s
             standardError,
             chosen: ratio * betaMax === objective.beta,
           })),
-    predictions: classes === null ? predictionPairs(heldOut, dataset.test?.y, name) : null,
-    confusion: classes === null ? null : confusion(heldOut, dataset.test?.y, classes),
+    part: test === null ? "training" : "held-out",
+    ...predictionSeries(record, test ?? train),
+    neurons: neuronPanel({
+      network,
+      X: train.X,
+      features: preprocessing.features,
+      outputs: names,
+      penalizedBiases: hiddenBiases(objective.bias) === "penalized",
+    }),
+    picture: networkPicture({ network, dataset, outputs: names, logOdds: objective.loss === "logistic" }),
     tables: [metricsTable(record), problemTable(record, json), ...notesTable(notes)],
     reproduce: reproduceCommands(settings, objective.beta),
     footer: `overparam ${VERSION}. ${problemLine(json.problem)}`,
   };
 }
 
-function predictionPairs(outputs: Matrix | null, y: Float64Array | undefined, name: string): Predictions | null {
-  if (outputs === null || y === undefined) return null;
-  return { actual: [...y], predicted: [...outputs.data], name };
+/** `4e-10` -> `4×10⁻¹⁰`: a page has room for it, and would break a line at the hyphen. */
+function typesetPowers(text: string): string {
+  return text.replace(/\b(\d+(?:\.\d+)?)e-(\d+)\b/g, (_, mantissa: string, exponent: string) => {
+    const power = `10⁻${[...exponent].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹".charAt(Number(digit))).join("")}`;
+    return mantissa === "1" ? power : `${mantissa}×${power}`;
+  });
 }
 
-function confusion(outputs: Matrix | null, y: Float64Array | undefined, labels: readonly string[]): Confusion | null {
-  if (outputs === null || y === undefined) return null;
-  return { labels, counts: confusionCounts(predictedClasses(outputs), y, labels.length) };
+function subtitle({ problem, result }: FitJson): string {
+  const kind = problem.program === "gated" ? "gated" : "ReLU";
+  const neurons = `${result.neurons} hidden neuron${result.neurons === 1 ? "" : "s"}`;
+  return `two-layer ${kind} network, ${neurons}, trained by convex optimization`;
+}
+
+/** What the network says about rows, beside what is true of them. */
+function predictionSeries(
+  { network, dataset }: FitRecord,
+  { X, y }: Samples,
+): Pick<RunReport, "predictions" | "confusion" | "roc"> {
+  const { name, classes } = dataset.target;
+  const outputs = forward(network, X);
+  if (classes === null) {
+    return { predictions: { actual: [...y], predicted: [...outputs.data], name }, confusion: null, roc: null };
+  }
+  const curves = rocCurves(outputs, y, classes);
+  return {
+    predictions: null,
+    confusion: { labels: classes, counts: confusionCounts(predictedClasses(outputs), y, classes.length) },
+    roc: curves.length === 0 ? null : curves,
+  };
 }
 
 function metricsTable({ evaluation, baselines, dataset }: FitRecord): ReportTable {
@@ -65,7 +103,10 @@ function metricsTable({ evaluation, baselines, dataset }: FitRecord): ReportTabl
   const rows = (dataset.test === null ? [part("train")] : [part("test"), part("train")]).flatMap(
     ({ label, columns }) => {
       const names = [...new Set(columns.flatMap((metrics) => Object.keys(metrics ?? {})))];
-      return names.map((metric) => [`${label} ${metric}`, ...columns.map((metrics) => metrics?.[metric] ?? null)]);
+      return names.map((metric) => [
+        `${label} ${metricName(metric)}`,
+        ...columns.map((metrics) => metrics?.[metric] ?? null),
+      ]);
     },
   );
   return {
@@ -90,13 +131,22 @@ function problemTable({ dataset, backend, settings }: FitRecord, { problem, resu
       ["biases", problem.bias],
       ["program", problem.program],
       ["activation patterns", result.patterns],
-      ["method of the bound", result.method],
+      ["method of the bound", result.method.split(", ").map(methodWords).join("; ")],
       ["seed", settings.seed],
       ["backend", `${backend.name}, ${backend.blas ?? "no system BLAS"}, ${backend.threads} threads`],
       ["sha256 of the file", dataset.fingerprint.file],
       ["sha256 of the training matrix", dataset.fingerprint.matrix],
     ],
   };
+}
+
+/** How a lower bound was found, for people. */
+function methodWords(method: string): string {
+  const rank = /^exact-rank-(\d)$/.exec(method)?.[1];
+  if (rank !== undefined) return `exact, over all activation patterns (rank ${rank})`;
+  if (method === "shor") return "semidefinite relaxation (Shor)";
+  if (method === "listed") return "exact, over the listed patterns";
+  return method === NONNEGATIVE ? "none: losses and penalties are not negative" : method;
 }
 
 function notesTable(notes: readonly string[]): ReportTable[] {

@@ -65,6 +65,7 @@ export type NewRun = Omit<RunRecord, "schema" | "id" | "files"> & {
 
 const ID_DIGITS = 6;
 const ID_PATTERN = /-([0-9a-f]{6}(?:-\d+)?)$/;
+const NAME_PATTERN = /^\d{4}-\d\d-\d\d-.+-[0-9a-f]{6}(?:-\d+)?$/;
 const TEMPORARY_PATTERN = /^\.run-(\d+)\.[0-9a-f]+\.tmp$/;
 const DAY_SECONDS = 86_400;
 
@@ -104,17 +105,13 @@ export function publishRun(parent: string, run: NewRun): StoredRun {
   const { hash, date, files, ...rest } = run;
   const temporary = temporaryFolder(parent);
   try {
-    for (const { name, bytes } of files) {
-      const file = joinPath(temporary, name);
-      makeFolder(folderOf(file));
-      writeFileAtomic(file, bytes);
-    }
-    const listed = files.map(({ name, bytes }) => ({ name, bytes: bytes.length, sha256: sha256(bytes) }));
+    writeFiles(temporary, files);
+    const listed = files.map(listFile);
     for (let copy = 1; ; copy++) {
       const id = `${hash.slice(0, ID_DIGITS)}${copy === 1 ? "" : `-${copy}`}`;
       if (listFolder(parent).some((name) => name.endsWith(`-${id}`))) continue;
       const record: RunRecord = { schema: 1, id, ...rest, fit: { ...rest.fit, run: null }, files: listed };
-      writeFileAtomic(joinPath(temporary, RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`);
+      writeRecord(temporary, record);
       const final = joinPath(parent, `${date}-${rest.stem}-${id}`);
       try {
         publishFolder(temporary, final);
@@ -131,13 +128,58 @@ export function publishRun(parent: string, run: NewRun): StoredRun {
   }
 }
 
+function writeFiles(folder: string, files: readonly RunFile[]): void {
+  for (const { name, bytes } of files) {
+    const file = joinPath(folder, name);
+    makeFolder(folderOf(file));
+    writeFileAtomic(file, bytes);
+  }
+}
+
+function listFile({ name, bytes }: RunFile): RunRecord["files"][number] {
+  return { name, bytes: bytes.length, sha256: sha256(bytes) };
+}
+
+function writeRecord(folder: string, record: RunRecord): void {
+  writeFileAtomic(joinPath(folder, RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/**
+ * Adds files to a run, or replaces those of the same name. The record lists only what is in place at any moment, so that
+ * the run stays whole if this is cut short.
+ *
+ * @throws DataError when the folder cannot be written.
+ */
+export function replaceFiles({ id, path, record }: StoredRun, files: readonly RunFile[]): StoredRun {
+  const names = new Set(files.map(({ name }) => name));
+  const kept = record.files.filter(({ name }) => !names.has(name));
+  const listed = { ...record, files: [...kept, ...files.map(listFile)] };
+  // 1. Unlisted, 2. written, 3. listed.
+  writeRecord(path, { ...record, files: kept });
+  writeFiles(path, files);
+  writeRecord(path, listed);
+  return { id, path, record: listed };
+}
+
+/**
+ * Removes a run folder: it disappears in one step, and its files after that.
+ *
+ * @throws DataError when the folder cannot be changed.
+ */
+export function removeRun(folder: string): void {
+  const temporary = temporaryFolder(folderOf(absolutePath(folder)));
+  publishFolder(absolutePath(folder), joinPath(temporary, "removed"));
+  removeFolder(temporary);
+}
+
 /**
  * Reads a run folder and checks that all its files are there.
  *
  * @param checkContent also compare the content of each file with its recorded sha256.
+ * @param only check these files alone: the others are not needed, or are about to be replaced.
  * @throws DataError when the folder is damaged.
  */
-export function readRun(folder: string, checkContent = false): StoredRun {
+export function readRun(folder: string, checkContent = false, only?: readonly string[]): StoredRun {
   const damaged = (reason: string): DataError =>
     new DataError(`the run ${baseName(folder)} is damaged: ${reason}`, {
       code: "damaged-run",
@@ -158,6 +200,7 @@ export function readRun(folder: string, checkContent = false): StoredRun {
     throw damaged(`${RECORD_FILE} has a wrong ${issue?.path.join(".") || "shape"}`);
   }
   for (const { name, bytes, sha256: expected } of parsed.data.files) {
+    if (only !== undefined && !only.includes(name)) continue;
     const file = joinPath(folder, name);
     const size = fileSize(file);
     if (size === null) throw damaged(`${name} is missing`);
@@ -217,4 +260,28 @@ export function findRun(parent: string, word: string): string {
     });
   }
   return joinPath(parent, first.name);
+}
+
+/**
+ * The folder of the run that a word names in full: a run's whole id or name, or the path of its folder. Meant for what
+ * cannot be undone, so that the beginning of an id, or a folder that is no run, is refused.
+ *
+ * @throws UsageError when there is no such run.
+ */
+export function findRunExactly(parent: string, word: string): { readonly id: string; readonly path: string } {
+  const path = absolutePath(findRun(parent, word));
+  const name = baseName(path);
+  const id = ID_PATTERN.exec(name)?.[1] ?? "";
+  if (isFolder(word) ? NAME_PATTERN.test(name) && exists(joinPath(path, RECORD_FILE)) : [id, name].includes(word)) {
+    return { id, path };
+  }
+  throw isFolder(word)
+    ? new UsageError(`"${word}" is not the folder of a run`, {
+        code: "not-a-run",
+        hint: "overparam runs ls lists the runs",
+      })
+    : new UsageError(`"${word}" is only the beginning of an id`, {
+        code: "not-exact",
+        hint: `give the whole id: ${id}`,
+      });
 }

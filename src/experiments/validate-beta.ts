@@ -24,6 +24,8 @@ export interface ValidationTask {
   /** Class index of each row, for stratified folds; null for numbers. */
   readonly labels: Float64Array | null;
   readonly betaMax: number;
+  /** The grid is in shares of this part (at most 1) of beta_max: see {@link gridTop}. */
+  readonly gridTop: number;
   readonly seed: number;
   /** When to stop, on the clock of `solve.now`. */
   readonly deadline: number;
@@ -75,7 +77,7 @@ export function validateBeta(task: ValidationTask): ValidationResult {
   const { now } = solve;
   const cancelled = (): boolean => solve.cancelled?.() === true;
   const folds = prepareFolds(task);
-  if (folds.length === 0) return fallback("too few rows to validate");
+  if (folds.length === 0) return fallback("too few rows to validate", task);
   const solved: { readonly ratio: number; readonly losses: readonly (readonly number[])[] }[] = [];
   let used = folds.length;
   const points = (): ValidationPoint[] =>
@@ -85,14 +87,15 @@ export function validateBeta(task: ValidationTask): ValidationResult {
     Math.min(used, Math.max(fewest, Math.floor((deadline - now()) / (BETAS_AHEAD * cost))));
 
   let cost = 0;
-  for (const ratio of BETA_RATIOS) {
+  for (const share of BETA_RATIOS) {
+    const ratio = share * task.gridTop;
     if (cost > 0) used = affordable(cost, FEWEST_FOLDS);
     if (cancelled() || now() + used * cost > deadline) break;
     const begun = now();
     const losses: (readonly number[])[] = [];
     for (let k = 0; k < used; k++) {
       task.onProgress(
-        `beta ${ratio} beta_max, fold ${k + 1} of ${used}`,
+        `beta ${shown(ratio)} beta_max, fold ${k + 1} of ${used}`,
         (solved.length + k / used) / BETA_RATIOS.length,
       );
       const fold = solveFold(folds[k]!, ratio * betaMax, (deadline - now()) / (used - k), task);
@@ -106,27 +109,43 @@ export function validateBeta(task: ValidationTask): ValidationResult {
     if (hasRisen(points())) break;
   }
 
+  const weakest = FALLBACK_RATIO * task.gridTop;
   const validated = points();
   const last = validated.at(-1);
-  if (last === undefined) return fallback("no time to validate");
+  if (last === undefined) return fallback("no time to validate", task);
   const notes: string[] = [];
   if (task.Y.rows > MAX_ROWS) notes.push(`beta validated on ${MAX_ROWS} of ${task.Y.rows} training rows`);
   if (used < folds.length) notes.push(`beta validated on ${used} of ${folds.length} folds: more would take too long`);
   let ratio = chooseRatio(validated);
   if (validated.length < BETA_RATIOS.length && !hasRisen(validated)) {
-    notes.push(`the time for validation ended at ${last.ratio} beta_max: a smaller beta might predict better`);
+    notes.push(`the time for validation ended at ${shown(last.ratio)} beta_max: a smaller beta might predict better`);
     // Still falling at a strong penalty: the best is known to lie below, so the usual choice is the better guess.
-    if (ratio === last.ratio && ratio > FALLBACK_RATIO) {
-      notes.push(`beta set to ${FALLBACK_RATIO} beta_max, below the range that was validated`);
-      ratio = FALLBACK_RATIO;
+    if (ratio === last.ratio && ratio > weakest) {
+      notes.push(`beta set to ${shown(weakest)} beta_max, below the range that was validated`);
+      ratio = weakest;
     }
   }
   return { ratio, points: validated, notes };
 }
 
-function fallback(reason: string): ValidationResult {
-  const note = `${reason}: beta set to ${FALLBACK_RATIO} beta_max (choose another with --beta or --beta-ratio)`;
-  return { ratio: FALLBACK_RATIO, points: [], notes: [note] };
+function fallback(reason: string, { gridTop }: ValidationTask): ValidationResult {
+  const ratio = FALLBACK_RATIO * gridTop;
+  const note = `${reason}: beta set to ${shown(ratio)} beta_max (choose another with --beta or --beta-ratio)`;
+  return { ratio, points: [], notes: [note] };
+}
+
+/** A ratio to two digits. */
+function shown(ratio: number): string {
+  return String(Number(ratio.toPrecision(2)));
+}
+
+/**
+ * Where the grid of beta starts, as a part of beta_max. Where the bias is penalized, beta_max of targets far from zero is
+ * mostly the price of their mean, and a grid in shares of it would miss every beta at which the features count. So the
+ * grid is in shares of the beta_max of the centered targets.
+ */
+export function gridTop(betaMax: number, centeredBetaMax: number): number {
+  return betaMax > 0 && centeredBetaMax > 0 ? Math.min(1, centeredBetaMax / betaMax) : 1;
 }
 
 function prepareFolds({ problem, Y, labels, seed }: ValidationTask): Fold[] {

@@ -1,5 +1,5 @@
 import type { FitJson } from "./fit-types.ts";
-import { gapPercent, roundDown, roundUp } from "./rounding.ts";
+import { gapText, plainNumber, roundDown, roundUp } from "./rounding.ts";
 
 type Problem = FitJson["problem"];
 type Result = FitJson["result"];
@@ -16,36 +16,92 @@ export interface VerdictInput {
 /** Method of the bound that needs no proof: losses and penalties are not negative. */
 export const NONNEGATIVE = "nonnegative";
 
+/** A relative gap up to which an optimum is called certified; above it, an objective is only bounded. */
+const CLOSED = 1e-3;
+
 /**
- * What a fit has shown, in plain sentences, the headline first. No number says more than was shown: lower bounds are
- * rounded down, objectives and gaps up.
+ * What a fit has shown.
+ *
+ * - `certified`: no network of the scope is better by more than a thousandth.
+ * - `bounded`: there is a lower bound, further away.
+ * - `unbounded`: there is none but zero.
+ * - `interrupted`: the run was stopped; the label says whether there is a bound.
  */
+export interface Verdict {
+  readonly standing: "certified" | "bounded" | "unbounded" | "interrupted";
+  /** A few words, e.g. "Bounded within 7.8 %". */
+  readonly label: string;
+  /** What the label means, as the second half of a sentence `label: statement`. */
+  readonly statement: string;
+  /** Further plain sentences. */
+  readonly details: readonly string[];
+}
+
+/** {@link judge} in plain sentences, the headline first. */
 export function verdict(input: VerdictInput): string[] {
-  const { problem, result } = input;
-  const lines = [headline(input)];
-  const { method, scope, listed, gap, status } = result;
-  if (method !== NONNEGATIVE && status === "bounded" && gap > input.tolerance) {
-    lines.push("The gap is not closed: whether a better one lies between the two numbers was not decided.");
+  const { label, statement, details } = judge(input);
+  return [`${label}: ${statement}`, ...details];
+}
+
+/**
+ * The verdict of a fit. No number says more than was shown: lower bounds are rounded down, objectives and gaps up. What
+ * it is called depends on the gap alone, not on what was asked for.
+ */
+export function judge(input: VerdictInput): Verdict {
+  const { problem, result, tolerance } = input;
+  const { gap, status, method, neurons, listed, scope } = result;
+  const details: string[] = [];
+  if (neurons === 0) details.push(zeroNetwork(problem));
+  if (method !== NONNEGATIVE && gap > CLOSED) {
+    details.push("The lowest possible objective lies between these two numbers; where, was not decided.");
   }
   if (scope === "listed-patterns") {
-    lines.push(
+    details.push(
       problem.program === "gated"
         ? "This is the gated program over these gates; it bounds neither other gates nor ReLU networks."
         : "Nothing is claimed about networks with other activation patterns.",
     );
   }
-  if (listed !== null && listed.patterns > 0) {
-    const which = count(listed.patterns, "activation pattern");
-    lines.push(
-      listed.gap <= input.tolerance
-        ? `Over its own ${which} it is optimal to ${closeness(listed.gap)}.`
-        : `Over its own ${which} it is within ${gapPercent(listed.gap)} of the best.`,
-    );
+  if (listed !== null && listed.patterns > 0) details.push(ownPatterns(listed, input));
+  const missed = listed !== null && listed.patterns > 0 ? listed.gap > tolerance : gap > tolerance;
+  if (status === "stalled" && missed) {
+    details.push(`The solver made no more progress before it reached the tolerance ${plainNumber(tolerance)}.`);
+  } else if (gap > tolerance && gap <= CLOSED) {
+    details.push(`The tolerance ${plainNumber(tolerance)} was not reached.`);
   }
   const worst = worstClass(input.perClass);
-  if (worst !== null) lines.push(worst);
-  lines.push(problemLine(problem));
-  return lines;
+  if (worst !== null) details.push(worst);
+  details.push(problemLine(problem));
+  return { ...headline(input), details };
+}
+
+function headline({ problem, result, tolerance }: VerdictInput): Omit<Verdict, "details"> {
+  const { status, method, objective, gap, lowerBound } = result;
+  const objectiveText = roundUp(objective);
+  const [ones, have] = problem.outputs > 1 ? ["that of these", "these have"] : ["this one's", "this one has"];
+  const interrupted = status === "interrupted";
+  if (method === NONNEGATIVE) {
+    const why = interrupted
+      ? "there is no lower bound yet"
+      : `${status === "stalled" ? "the solver made no more progress" : "the time was used up"} before a lower bound was found`;
+    const unknown = "how much better another network could be is not known";
+    const statement = `the training objective ${interrupted ? "so far " : ""}is ${objectiveText}; ${why}, so ${unknown}.`;
+    if (interrupted) return { standing: "interrupted", label: "Interrupted, not bounded", statement };
+    return { standing: "unbounded", label: "Not bounded", statement };
+  }
+  const nobody = subject(problem, result);
+  const between = `${nobody} has a training objective below ${roundDown(lowerBound)}; ${have} ${objectiveText}.`;
+  const within = `within ${gapText(gap)}`;
+  if (interrupted) return { standing: "interrupted", label: `Interrupted, bounded ${within}`, statement: between };
+  if (gap > CLOSED) return { standing: "bounded", label: `Bounded ${within}`, statement: between };
+  const everywhere = problem.program === "relu" && result.scope === "all-patterns";
+  const optimal = gap <= tolerance;
+  const share = optimal ? `${closeness(gap)} (relative)` : gapText(gap);
+  return {
+    standing: "certified",
+    label: optimal ? `Certified ${everywhere ? "globally optimal" : "optimal"}` : `Certified ${within}`,
+    statement: `${nobody} has a training objective more than ${share} below ${ones}, ${objectiveText}.`,
+  };
 }
 
 /** A closed gap in one digit; in floating-point arithmetic none is smaller than the spacing of doubles. */
@@ -53,33 +109,23 @@ function closeness(gap: number): string {
   return roundUp(Math.max(gap, Number.EPSILON), 1);
 }
 
-function headline({ problem, result, tolerance }: VerdictInput): string {
-  const { status, method, objective, gap, neurons } = result;
-  const objectiveText = roundUp(objective);
-  const self = problem.outputs > 1 ? "these have" : "this one has";
-  const floor = `${subject(problem, result)} has a training objective below ${roundDown(result.lowerBound)}`;
-  if (status === "interrupted") {
-    const known = method === NONNEGATIVE ? "no lower bound was found yet" : `${floor}, a gap of ${gapPercent(gap)}`;
-    return `Interrupted: the training objective so far is ${objectiveText}; ${known}.`;
-  }
-  if (method === NONNEGATIVE) {
-    const why = status === "stalled" ? "The solver stalled before" : "The time was used up before";
-    return `Not certified: the training objective is ${objectiveText}. ${why} a lower bound was found, so how much better another network could be is not known.`;
-  }
-  if (status === "stalled") {
-    return `Stalled: the solver stopped making progress; ${floor}; ${self} ${objectiveText}, within ${gapPercent(gap)}.`;
-  }
-  if (status === "optimal") {
-    const best = problem.program === "gated" || result.scope === "listed-patterns" ? "optimal" : "globally optimal";
-    if (neurons === 0) {
-      const reason =
-        problem.beta >= problem.betaMax ? `: beta is not below beta_max = ${roundUp(problem.betaMax)}` : "";
-      const what = problem.bias === "output" ? "a constant network" : "the zero network";
-      return `Certified ${best} to ${closeness(gap)}: ${what}${reason}; ${floor}, and ${self} ${objectiveText}.`;
-    }
-    return `Certified ${best} to ${closeness(gap)} (asked for: ${tolerance}): ${floor}; ${self} ${objectiveText}.`;
-  }
-  return `Certified within ${gapPercent(gap)}: ${floor}; ${self} ${objectiveText}.`;
+function zeroNetwork({ bias, beta, betaMax }: Problem): string {
+  const what = bias === "output" ? "The network is a constant" : "The network is zero";
+  if (beta < betaMax) return `${what}.`;
+  return `${what}: beta is not below beta_max = ${roundUp(betaMax)}, from where on no neuron is worth its penalty.`;
+}
+
+/** How good the network is among those that use the patterns it was trained over. */
+function ownPatterns(
+  listed: NonNullable<Result["listed"]>,
+  { problem, result: { gap, method }, tolerance }: VerdictInput,
+): string {
+  const [its, itIs, aNetwork] = problem.outputs > 1 ? ["their", "they are", "networks"] : ["its", "it is", "a network"];
+  const over = `Over ${its} own ${count(listed.patterns, "activation pattern")} ${itIs}`;
+  if (listed.gap > tolerance) return `${over} within ${gapText(listed.gap)} of the best.`;
+  const optimal = `${over} optimal to ${closeness(listed.gap)}`;
+  if (gap <= CLOSED || method === NONNEGATIVE) return `${optimal}.`;
+  return `${optimal}: only ${aNetwork} with other patterns could be better, by at most ${gapText(gap)}.`;
 }
 
 /** The subject of the bound, e.g. "no two-layer ReLU network of any width". */
@@ -107,7 +153,7 @@ function worstClass(perClass: FitJson["perClass"]): string | null {
   if (worst === undefined) return null;
   if (worst.method === NONNEGATIVE)
     return `The numbers are sums over the classes; for class ${worst.class} no lower bound was found.`;
-  return `The numbers are sums over the classes; the widest gap is that of class ${worst.class}, ${gapPercent(worst.gap)}.`;
+  return `The numbers are sums over the classes; the widest gap is that of class ${worst.class}, ${gapText(worst.gap)}.`;
 }
 
 /** The bias forms in words. */
@@ -122,7 +168,7 @@ export function problemLine(problem: Problem): string {
   const { loss, scaling, beta, bias, program, rows, features } = problem;
   const average = scaling === "mean" ? "mean" : "summed";
   const penalty = program === "gated" ? "sum |u_j|" : "(|U|^2 + |w|^2)/2";
-  return `Objective: ${average} ${loss} loss + beta ${penalty}, beta = ${formatBeta(beta)}, ${BIAS_TEXT[bias]}; ${rows} rows, ${features} features. Floating-point arithmetic, not a rigorous proof.`;
+  return `Objective: ${average} ${loss} loss + beta ${penalty}, beta = ${formatBeta(beta)}, ${BIAS_TEXT[bias]}; ${count(rows, "row")}, ${count(features, "feature")}. Floating-point arithmetic, not a rigorous proof.`;
 }
 
 /** Beta to 4 significant digits. */

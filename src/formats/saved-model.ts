@@ -1,9 +1,11 @@
 import { z } from "zod";
 import { DataError } from "../base/errors.ts";
 import { matrix } from "../base/matrix.ts";
-import type { Encoding, Preprocessing, Target } from "../data/index.ts";
+import { featureWidth, type Preprocessing, type Target } from "../data/index.ts";
 import { checkShapes, type TwoLayerNetwork } from "../network/index.ts";
 import { firstIssue, formatJson, listOf, parseJson } from "./json.ts";
+
+export { featureWidth as featureCount } from "../data/index.ts";
 
 /** A trained network with all that `predict` needs to take raw rows: what a model file holds. */
 export interface SavedModel {
@@ -151,17 +153,11 @@ export function decodeMetadata(text: string | undefined, network: TwoLayerNetwor
   return model;
 }
 
-/** How many features a column becomes: of two categories only the second has one. */
-export function featureCount(encoding: Encoding): number {
-  if (encoding.kind === "number") return 1;
-  return encoding.categories.length === 2 ? 1 : encoding.categories.length;
-}
-
 /** What is wrong between the parts of a model, each sound by itself; null when they fit. */
 function findMisfit({ network, preprocessing, target }: SavedModel): string | null {
   const { U, b, W, c0, gates } = network;
   const { encodings, features } = preprocessing;
-  const width = encodings.reduce((sum, encoding) => sum + featureCount(encoding), 0);
+  const width = encodings.reduce((sum, encoding) => sum + featureWidth(encoding), 0);
   if (width !== features.length) return `its columns make ${width} features, it names ${features.length}`;
   if (width !== U.cols) return `its columns make ${width} features, its network has ${U.cols} inputs`;
   if (width === 0) return "its network has no inputs";

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { gunzipSync } from "node:zlib";
+import { brotliDecompressSync, gunzipSync, unzipSync } from "node:zlib";
 import { didYouMean } from "../base/did-you-mean.ts";
 import { DataError, type ErrorDetails } from "../base/errors.ts";
 
@@ -100,17 +100,24 @@ export function readBytes(file: string): Uint8Array {
 }
 
 /**
- * Writes a file whole or not at all: to a hidden name in the same folder, synced, then renamed.
+ * Writes a file whole or not at all: to a hidden name in the same folder, synced, then renamed. A link is followed, and
+ * a pipe or device (/dev/stdout, /dev/null) is written to: a rename would put a file in its place.
  *
  * @throws DataError when the folder is missing, not writable or full.
  */
 export function writeFileAtomic(file: string, content: Uint8Array | string): void {
   friendly(file, () => {
-    const folder = path.dirname(file);
-    const temporary = temporaryName(folder, path.basename(file));
+    const there = fs.statSync(file, { throwIfNoEntry: false });
+    if (there !== undefined && !there.isFile() && !there.isDirectory()) {
+      fs.writeFileSync(file, content);
+      return;
+    }
+    const target = there === undefined ? file : fs.realpathSync(file);
+    const folder = path.dirname(target);
+    const temporary = temporaryName(folder, path.basename(target));
     try {
       fs.writeFileSync(temporary, content, { flag: "wx", flush: true });
-      fs.renameSync(temporary, file);
+      fs.renameSync(temporary, target);
     } catch (error) {
       fs.rmSync(temporary, { force: true });
       throw error;
@@ -202,4 +209,14 @@ export function gunzip(bytes: Uint8Array, file: string): Uint8Array {
           place: { file },
         });
   }
+}
+
+/**
+ * The content of compressed bytes that claim to hold `most` bytes, or fewer.
+ *
+ * @throws Error when they are damaged or hold more: a small file must not fill the memory.
+ */
+export function unpack(format: "gzip" | "brotli", bytes: Uint8Array, most: number): Uint8Array {
+  const limit = { maxOutputLength: most };
+  return format === "gzip" ? unzipSync(bytes, limit) : brotliDecompressSync(bytes, limit);
 }

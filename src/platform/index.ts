@@ -13,5 +13,6 @@ export {
   readBytes,
   removeFolder,
   sha256,
+  unpack,
   writeFileAtomic,
 } from "./files.ts";

@@ -1,3 +1,5 @@
+import { type Rounding, roundDecimals } from "../base/rounding.ts";
+
 /** Shown for a number that does not exist (NaN). */
 export const DASH = "–";
 
@@ -18,18 +20,8 @@ function typeset(decimal: string): string {
   return fraction === undefined ? grouped : `${grouped}.${fraction}`;
 }
 
-/**
- * Which way a number may be off when it is shortened: a lower bound is rounded down, an objective and a gap up, so that
- * what is printed is still true.
- */
-export type Rounding = "nearest" | "down" | "up";
-
 function fixed(value: number, decimals: number, rounding: Rounding): string {
-  const text = value.toFixed(decimals);
-  const error = Number(text) - value;
-  if (rounding === "down" && error > 0) return (Number(text) - 10 ** -decimals).toFixed(decimals);
-  if (rounding === "up" && error < 0) return (Number(text) + 10 ** -decimals).toFixed(decimals);
-  return text;
+  return roundDecimals(value, decimals, rounding).toFixed(decimals);
 }
 
 function withoutZeros(decimal: string): string {

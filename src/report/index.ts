@@ -4,11 +4,15 @@
  * were computed, where they are stored or who asks for them, and it trusts no word of its input.
  */
 export { renderReport } from "./render.ts";
+export { renderFigures } from "./standalone.ts";
 export type {
-  Confusion,
   ConvergencePoint,
   ConvergenceSeries,
-  Predictions,
+  CurvePicture,
+  NeuronPanel,
+  NeuronRow,
+  RegionsPicture,
   ReportTable,
+  RocCurve,
   RunReport,
 } from "./types.ts";

@@ -1,6 +1,6 @@
 const LIGHT = `
   --paper: #ffffff; --ground: #f6f6f4; --ink: #1c2024; --soft: #5b636d; --line: #e1e3e6; --code: #f3f4f5;
-  --certified: #1b7a43; --bounded: #96610a; --interrupted: #59616b;
+  --certified: #1b7a43; --bounded: #1f5fb4; --unbounded: #96610a; --interrupted: #59616b;
   --chart-paper: #ffffff; --chart-ink: #1c2024; --chart-muted: #5b636d; --chart-grid: #e9ebed;
   --chart-objective: #b8460e; --chart-gap: #b8460e; --chart-bound: #1f5fb4; --chart-accent: #1f5fb4;
   --chart-1: #1f5fb4; --chart-2: #b8460e; --chart-3: #23804f; --chart-4: #8a3fa8; --chart-5: #9a6a00; --chart-6: #b0305c;
@@ -8,7 +8,7 @@ const LIGHT = `
 
 const DARK = `
   --paper: #1a1d21; --ground: #131518; --ink: #e7e9ec; --soft: #a0a8b2; --line: #2e333a; --code: #22262b;
-  --certified: #5cc98a; --bounded: #e3b35c; --interrupted: #aab2bc;
+  --certified: #5cc98a; --bounded: #74acf0; --unbounded: #e3b35c; --interrupted: #aab2bc;
   --chart-paper: #1a1d21; --chart-ink: #e7e9ec; --chart-muted: #a0a8b2; --chart-grid: #2a2f35;
   --chart-objective: #f0905a; --chart-gap: #f0905a; --chart-bound: #74acf0; --chart-accent: #74acf0;
   --chart-1: #74acf0; --chart-2: #f0905a; --chart-3: #6cc795; --chart-4: #cc94e6; --chart-5: #dcb558; --chart-6: #f08bac;
@@ -45,6 +45,7 @@ section > :last-child { margin-bottom: 0; }
 .verdict { border-left: 5px solid var(--status); }
 .certified { --status: var(--certified); }
 .bounded { --status: var(--bounded); }
+.unbounded { --status: var(--unbounded); }
 .interrupted { --status: var(--interrupted); }
 .status { display: flex; align-items: center; gap: 8px; margin: 0 0 10px; color: var(--status); font-weight: 650; }
 .status svg { width: 20px; height: 20px; flex: none; }
@@ -91,7 +92,7 @@ footer { padding: 8px 4px 0; color: var(--soft); font-size: 13px; }
   .wide { display: none; }
   .narrow { display: block; }
   .panels { grid-template-columns: minmax(0, 1fr); }
-  th, td { padding-right: 14px; }
+  th, td { padding-right: 12px; max-width: 22ch; }
 }
 @media print {
   @page { margin: 16mm 14mm; }

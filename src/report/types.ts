@@ -23,7 +23,7 @@ export interface ValidationPoint {
   readonly chosen: boolean;
 }
 
-/** Held-out predictions of a regression, pair by pair. */
+/** Predictions of a regression, pair by pair. */
 export interface Predictions {
   readonly actual: readonly number[];
   readonly predicted: readonly number[];
@@ -31,10 +31,87 @@ export interface Predictions {
   readonly name: string;
 }
 
-/** Held-out predictions of a classification: rows = true class, columns = predicted class. */
+/** Predictions of a classification: rows = true class, columns = predicted class. */
 export interface Confusion {
   readonly labels: readonly string[];
   readonly counts: readonly (readonly number[])[];
+}
+
+/** How one class is told from the rest as the threshold on its score moves. */
+export interface RocCurve {
+  /** The class that counts as positive. */
+  readonly label: string;
+  /** Area under the curve, over all rows (the points may be thinned out). */
+  readonly auc: number;
+  /** From (0, 0) to (1, 1), both rates non-decreasing. */
+  readonly points: readonly { readonly falsePositives: number; readonly truePositives: number }[];
+}
+
+/** One hidden neuron. */
+export interface NeuronRow {
+  /** The output that it feeds, when there are several; empty otherwise. */
+  readonly output: string;
+  /** Training rows on which it is active. */
+  readonly active: number;
+  /** Its share of the penalty, in [0, 1]. */
+  readonly share: number;
+  /** One a feature of the panel: the change of the output for one standard deviation of the feature, while active. */
+  readonly effects: readonly number[];
+}
+
+/** The hidden neurons with the largest shares of the penalty, and the features that they use most. */
+export interface NeuronPanel {
+  /** Training rows. */
+  readonly rows: number;
+  /** Neurons of the whole network, of which `neurons` are the first. */
+  readonly total: number;
+  /** Features of the whole network, of which `features` are the first. */
+  readonly totalFeatures: number;
+  /** Most used first. */
+  readonly features: readonly string[];
+  /** Largest share first. */
+  readonly neurons: readonly NeuronRow[];
+}
+
+/** A network of one feature, in the units of the file. */
+export interface CurvePicture {
+  readonly kind: "curve";
+  readonly feature: string;
+  /** What the network's output is, as the label of an axis. */
+  readonly output: string;
+  /** Class names, or null for a regression. */
+  readonly classes: readonly string[] | null;
+  /** Rows of the file; `value` is the target, or the index of the class. */
+  readonly points: readonly { readonly x: number; readonly value: number; readonly heldOut: boolean }[];
+  /** The piecewise linear outputs, vertex by vertex from left to right; several vertices may share an x (a jump). */
+  readonly curves: readonly {
+    readonly label: string;
+    readonly vertices: readonly { readonly x: number; readonly y: number; readonly kink: boolean }[];
+  }[];
+}
+
+/** A network of two features, in the units of the file. */
+export interface RegionsPicture {
+  readonly kind: "regions";
+  readonly features: readonly [string, string];
+  /** What the network's output is, in words. */
+  readonly output: string;
+  readonly classes: readonly string[] | null;
+  readonly x: readonly [number, number];
+  readonly y: readonly [number, number];
+  /** Points of the grid along each axis, the ends of `x` and `y` included. */
+  readonly size: number;
+  /** One grid an output: entry `j * size + i` is at the i-th x and the j-th y, both rising. */
+  readonly grids: readonly (readonly number[])[];
+  /** Rows of the file; `value` is the target, or the index of the class. */
+  readonly points: readonly {
+    readonly x: number;
+    readonly y: number;
+    readonly value: number;
+    readonly heldOut: boolean;
+  }[];
+  /** Where a neuron changes between active and not active, inside the picture. */
+  readonly kinks: readonly { readonly x1: number; readonly y1: number; readonly x2: number; readonly y2: number }[];
 }
 
 /** A table of names and numbers or words. */
@@ -51,17 +128,25 @@ export interface ReportTable {
 export interface RunReport {
   readonly title: string;
   readonly subtitle: string;
-  /** The verdict: one short paragraph a line; the first is the headline. */
+  /** The verdict in a few words, e.g. "Bounded within 7.8 %". */
+  readonly badge: string;
+  /** What kind of verdict it is: the gap is closed, it is open, there is no bound, or the run was stopped early. */
+  readonly status: "certified" | "bounded" | "unbounded" | "interrupted";
+  /** What the badge means: one short paragraph a line; the first is the headline. */
   readonly verdict: readonly string[];
-  /** `certified`: the bound closed to the tolerance. `bounded`: it did not. `interrupted`: stopped early. */
-  readonly status: "certified" | "bounded" | "interrupted";
   /** What the lower bound speaks of, in words, e.g. "every ReLU network of any width". */
   readonly scope: string;
   readonly convergence: readonly ConvergenceSeries[];
   /** Validation loss along the grid of beta, when beta was chosen by validation. */
   readonly validation: readonly ValidationPoint[] | null;
+  /** The rows that `predictions`, `confusion` and `roc` show: the training rows when none were held out. */
+  readonly part: "held-out" | "training";
   readonly predictions: Predictions | null;
   readonly confusion: Confusion | null;
+  readonly roc: readonly RocCurve[] | null;
+  readonly neurons: NeuronPanel | null;
+  /** The network drawn over its features, when there are one or two. */
+  readonly picture: CurvePicture | RegionsPicture | null;
   readonly tables: readonly ReportTable[];
   /** Shell commands that repeat the run. */
   readonly reproduce: readonly string[];

@@ -26,6 +26,7 @@ const RUN_FILES = [
   "model.onnx",
   "model.safetensors",
   "report.html",
+  "report.json",
   "run.json",
 ];
 const SMALL = ["fit", "small.csv", "--target", "y", "--beta-ratio", "0.1", "--time", "20", "--threads", "1"];
@@ -87,7 +88,9 @@ describe("overparam fit", () => {
     expect(stderr).toMatch(/^ {2}solving .* objective [\d.e-]+ {3}bound [\d.e-]+ {3}\d+ neurons? {3}\d+ s$/m);
     expect(stdout).toMatch(/^ {2}Certified/);
     expect(stdout).toMatch(/^ {2}test RMSE [\d.]+ {3}\(.+ [\d.]+, .+ [\d.]+\)$/m);
-    expect(stdout).toMatch(/^ {2}saved runs[/\\]\d{4}-\d\d-\d\d-small-[0-9a-f]{6} {3}· {3}next: overparam runs show /m);
+    expect(stdout).toMatch(
+      /^ {2}saved runs[/\\]\d{4}-\d\d-\d\d-small-[0-9a-f]{6} {3}· {3}next: overparam report \w+ {2}\| {2}overparam export \w+ --onnx$/m,
+    );
     expect(stdout + stderr).not.toContain("\u001b");
   });
 

@@ -27,6 +27,16 @@ describe("formatNumber", () => {
     expect(formatNumber(value)).toBe(text);
   });
 
+  test("formatNumber down is not above, up not below the number", () => {
+    fc.assert(
+      fc.property(fc.double({ min: -1e15, max: 1e15, noNaN: true }), (value) => {
+        expect(Number(formatNumber(value, "down"))).toBeLessThanOrEqual(value);
+        expect(Number(formatNumber(value, "up"))).toBeGreaterThanOrEqual(value);
+      }),
+    );
+    expect([formatNumber(0.27029, "down"), formatNumber(0.29301, "up")]).toEqual(["0.2702", "0.2931"]);
+  });
+
   test("formatNumber keeps four significant digits of any number", () => {
     fc.assert(
       fc.property(fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e15, max: 1e15 }), (value) => {
@@ -43,7 +53,9 @@ describe("formatGap, formatShare, formatSeconds, formatBytes, plural", () => {
     [0.5, "50 %"],
     [1, "100 %"],
     [2.5, "250 %"],
-    [1.2e-9, "1e-9"],
+    [0.0781, "7.9 %"],
+    [0.07, "7 %"],
+    [1.2e-9, "2e-9"],
     [0, "0"],
     [-1e-17, "0"],
   ])("formatGap(%d) is %s", (gap, text) => {

@@ -30,7 +30,17 @@ describe("overparam --help and --version", () => {
     const help = await overparam(["--help"]);
     expect(help.code).toBe(0);
     expect(help.stderr).toBe("");
-    for (const name of ["fit", "predict", "runs ls", "runs show", "doctor", "demo"]) {
+    for (const name of [
+      "fit",
+      "predict",
+      "report",
+      "export",
+      "runs ls",
+      "runs show",
+      "runs rm",
+      "doctor",
+      "completion",
+    ]) {
       expect(help.stdout).toContain(`\n  ${name} `);
     }
     expect(await overparam([])).toEqual(help);
@@ -44,12 +54,22 @@ describe("overparam --help and --version", () => {
   });
 });
 
+describe("overparam help", () => {
+  test("overparam help runs lists its subcommands, as overparam runs --help does", async () => {
+    const help = await overparam(["help", "runs"]);
+    expect(help).toMatchObject({ code: 0, stderr: "" });
+    expect(help.stdout.match(/^ {2}runs \w+/gm)).toEqual(["  runs ls", "  runs show", "  runs rm"]);
+    expect(await overparam(["runs", "--help"])).toEqual(help);
+    expect((await overparam(["help", "runs", "rm"])).stdout).toContain("usage: overparam runs rm RUN... [flags]");
+  });
+});
+
 describe("overparam with a mistake", () => {
   test.each([
     [["fti"], 'error: unknown command "fti"\nhint: did you mean "fit"?\n'],
     [["run", "ls"], 'error: unknown command "run"\nhint: did you mean "runs"?\n'],
     [["runs", "shwo"], 'error: runs wants a subcommand, got "shwo"\nhint: did you mean "runs show"?\n'],
-    [["runs"], "error: runs wants a subcommand, got nothing\nhint: one of: runs ls, runs show\n"],
+    [["runs"], "error: runs wants a subcommand, got nothing\nhint: one of: runs ls, runs show, runs rm\n"],
     [["fit", "a.csv", "--quiet", "--targte", "y"], "error: unknown flag --targte\nhint: did you mean --target?\n"],
     [["fit", "a.csv", "--quiet", "--beta", "x"], 'error: --beta wants a positive number or auto, got "x"\n'],
     [["runs", "ls", "extra"], 'error: unexpected argument "extra"\nhint: usage: overparam runs ls [flags]\n'],
@@ -78,6 +98,17 @@ describe("overparam with a mistake", () => {
       "overparam.config.json:2:16",
       "",
     ]);
+  });
+
+  test("overparam takes either config file, not both", async () => {
+    const cwd = temporaryFolder();
+    writeFileSync(join(cwd, "overparam.config.yaml"), "runs ls:\n  runs: elsewhere\n");
+    expect((await overparam(["runs", "ls"], { cwd })).stderr).toBe("no runs in elsewhere; overparam demo makes one\n");
+    writeFileSync(join(cwd, "overparam.config.json"), "{}");
+    expect(await overparam(["runs", "ls"], { cwd })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("there are two config files"),
+    });
   });
 
   test("overparam colours errors only when asked to", async () => {
@@ -162,7 +193,7 @@ describe("overparam predict", () => {
     const { code, stdout, stderr } = await overparam(["predict", "classes.onnx", "labels.csv"], { cwd });
     expect(code).toBe(0);
     expect(stdout).toBe('prediction,"score:yes, sir"\n"yes, sir",0.75\nno,-0.25\nno,-0.25\nno,-0.25\n');
-    expect(stderr).toContain("y: accuracy 66.7 %, auc 0.75\n");
+    expect(stderr).toContain("y: accuracy 66.7 %, AUC 0.75\n");
   });
 
   test("overparam predict --json holds predictions and metrics; --out takes the CSV", async () => {

@@ -12,8 +12,8 @@ import { settle } from "../../src/cli/settings.ts";
 import { flagName, setting } from "../../src/experiments/config.ts";
 
 const nothing = new Map();
-const settleFit = (argv: readonly string[], env = {}, config = "{}") =>
-  settle(fitCommand, argv, env, readConfig(config, fitCommand, commands));
+const settleFit = (argv: readonly string[], env = {}, config = "{}", file = "overparam.config.json") =>
+  settle(fitCommand, argv, env, readConfig(file, config, fitCommand, commands));
 
 /** The user error that a call throws. */
 function mistake(work: () => unknown): UserError {
@@ -113,6 +113,30 @@ describe("settle", () => {
     expect(settle(command, ["--out", "y"], {}, nothing)["out"]).toBe("y");
   });
 
+  test("settle takes a flag whose value may be left out, and a list of arguments", () => {
+    const command = defineCommand({
+      name: "try",
+      summary: "",
+      positionals: ["what"],
+      schema: z.object({
+        what: setting(z.array(z.string()).min(1), { group: "g", description: "d" }),
+        onnx: setting(z.union([z.boolean(), z.string()]).optional(), { group: "g", description: "d" }),
+        loud: setting(z.boolean().default(false), { group: "g", description: "d" }),
+      }),
+      examples: [{ does: "", line: "overparam try a" }],
+      run: async () => 0,
+    });
+    const given = (...argv: string[]) => settle(command, argv, {}, nothing);
+    expect(given("a", "b", "--onnx")).toEqual({ what: ["a", "b"], onnx: true, loud: false });
+    expect(given("a", "--onnx", "--loud", "b")).toEqual({ what: ["a", "b"], onnx: true, loud: true });
+    expect(given("--onnx", "x.onnx", "a")).toEqual({ what: ["a"], onnx: "x.onnx", loud: false });
+    expect(given("a", "--onnx=-x")).toEqual({ what: ["a"], onnx: "-x", loud: false });
+    expect(mistake(() => given("--loud"))).toMatchObject({
+      message: "no what given",
+      hint: "usage: overparam try WHAT... [flags], for example overparam try a",
+    });
+  });
+
   test.each([
     [["a.csv", "--targt", "x"], "unknown flag --targt", "did you mean --target?"],
     [["a.csv", "--zzzzzz"], "unknown flag --zzzzzz", "overparam fit --help lists the flags"],
@@ -121,6 +145,7 @@ describe("settle", () => {
     [["a.csv", "--beta", "-1"], '--beta wants a positive number or auto, got "-1"', undefined],
     [["a.csv", "--beta", ""], '--beta wants a positive number or auto, got ""', undefined],
     [["a.csv", "--beta"], "--beta wants a positive number or auto, got nothing", undefined],
+    [["a.csv", "--target", "--seed", "1"], "--target wants a text, got nothing", undefined],
     [
       ["a.csv", "--loss", "logisitc"],
       '--loss wants auto, squared or logistic, got "logisitc"',
@@ -161,13 +186,36 @@ describe("readConfig", () => {
       { line: 3, column: 5 },
     ],
     ['{ "ift": {} }', 'unknown command "ift" in overparam.config.json', { line: 1, column: 3 }],
-    ['{ "fit": 3 }', '"fit" in overparam.config.json must be an object of settings', { line: 1, column: 3 }],
-    ["[]", "overparam.config.json must hold a JSON object", {}],
+    ['{ "fit": 3 }', '"fit" in overparam.config.json must hold settings', { line: 1, column: 10 }],
+    ["[]", "overparam.config.json must hold settings by command", {}],
+    [
+      '{ "fit": { "seed": 1, "seed": 2 } }',
+      /^overparam\.config\.json is not YAML: Map keys must be unique/,
+      { line: 1 },
+    ],
     ['{ "fit": { "quiet": "yes" } }', 'fit.quiet wants true or false, got "yes"', { line: 1, column: 12 }],
   ])("readConfig refuses %j", (config, message, place) => {
     const error = mistake(() => settleFit(["a.csv"], {}, config));
-    expect(error.message).toBe(message);
-    expect(error.place).toEqual({ file: "overparam.config.json", ...place });
+    if (typeof message === "string") expect(error.message).toBe(message);
+    else expect(error.message).toMatch(message);
+    expect(error.place).toMatchObject({ file: "overparam.config.json", ...place });
+  });
+
+  test("readConfig reads YAML, with the places of its mistakes", () => {
+    const yaml = (text: string) => settleFit(["a.csv"], {}, text, "overparam.config.yaml");
+    expect(yaml("# our defaults\nfit:\n  seed: 3\n  beta: auto\n  split: none\n")).toMatchObject({
+      seed: 3,
+      beta: "auto",
+      split: 0,
+    });
+    expect(yaml("")).toMatchObject({ seed: 0 });
+    expect(yaml("fit:\n")).toMatchObject({ seed: 0 });
+    expect(mistake(() => yaml("fit:\n  sede: 3\n"))).toMatchObject({
+      hint: 'did you mean "seed"?',
+      place: { file: "overparam.config.yaml", line: 2, column: 3 },
+    });
+    expect(mistake(() => yaml("fit: [1,\n")).message).toMatch(/^overparam\.config\.yaml is not YAML: /);
+    expect(mistake(() => yaml("fit:\n  time: soon\n")).message).toBe('fit.time wants a positive number, got "soon"');
   });
 
   test("readConfig names the place of a syntax error", () => {

@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { row } from "../../src/base/matrix.ts";
-import { applyPreprocessing, loadDataset, loadRows, type Preprocessing, readTable } from "../../src/data/index.ts";
+import {
+  applyPreprocessing,
+  featureWidth,
+  loadDataset,
+  loadRows,
+  type Preprocessing,
+  readTable,
+} from "../../src/data/index.ts";
 import { temporaryFiles, userError } from "./helpers.ts";
 
 const save = temporaryFiles();
@@ -17,6 +24,13 @@ test("applyPreprocessing gives the training rows their features again, also afte
   const table = readTable(save("training.csv", TRAINING));
   const copy = JSON.parse(JSON.stringify(preprocessing)) as Preprocessing;
   expect([...applyPreprocessing(copy, table).X.data]).toEqual(X);
+});
+
+test("featureWidth counts the features of every encoding: one for a number or two categories, else one for each", () => {
+  const { preprocessing } = trained();
+  expect(preprocessing.encodings.map(featureWidth)).toEqual([1, 3, 1, 3]);
+  expect(featureWidth({ kind: "one-hot", column: "c", categories: ["a", null] })).toBe(1);
+  expect(featureWidth({ kind: "one-hot", column: "c", categories: ["a", "b", null] })).toBe(3);
 });
 
 describe("loadRows", () => {

@@ -73,7 +73,9 @@ describe("runFit", () => {
       "model.safetensors",
       "certificate.json",
       "history.ndjson",
+      "report.json",
       "report.html",
+      ...["regions", "convergence", "gap", "confusion", "roc", "neurons"].map((figure) => `figures/${figure}.svg`),
       "README.md",
     ]);
     const exact = readSafetensors(file(outcome, "model.safetensors"), "model.safetensors");
@@ -85,7 +87,7 @@ describe("runFit", () => {
       .map((line) => JSON.parse(line));
     expect(history.every(({ output }) => output === "target")).toBe(true);
     expect(history.at(-1).objective).toBeCloseTo(json.result.objective, 10);
-    expect(text(outcome, "report.html")).toContain(outcome.verdict[0]!.slice(0, 40));
+    expect(text(outcome, "report.html")).toContain("No two-layer ReLU network of any width has a training objective");
     expect(text(outcome, "README.md")).toContain(outcome.verdict[0]);
     const kinds = events.map(({ kind }) => kind);
     expect(kinds.indexOf("data")).toBe(0);
@@ -152,7 +154,8 @@ describe("runFit", () => {
   test("runFit at beta >= beta_max certifies the zero network", async () => {
     const { outcome } = await run(smallFit("number", { betaRatio: 1.001 }));
     expect(outcome.json.result).toMatchObject({ status: "optimal", neurons: 0 });
-    expect(outcome.verdict[0]).toContain("the zero network: beta is not below beta_max");
+    expect(outcome.verdict[0]).toMatch(/^Certified globally optimal: /);
+    expect(outcome.verdict[1]).toContain("The network is zero: beta is not below beta_max");
     expect(outcome.verdict.join(" ")).not.toContain("Over its own");
   });
 

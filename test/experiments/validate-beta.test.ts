@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { matrix } from "../../src/base/matrix.ts";
 import { randomStream } from "../../src/base/random.ts";
 import { type Compute, createCompute } from "../../src/compute/index.ts";
-import { type ValidationTask, validateBeta } from "../../src/experiments/validate-beta.ts";
+import { gridTop, type ValidationTask, validateBeta } from "../../src/experiments/validate-beta.ts";
 import { BETA_RATIOS, FALLBACK_RATIO } from "../../src/experiments/validation.ts";
 import { now } from "../../src/platform/clock.ts";
 
@@ -30,6 +30,7 @@ describe("validateBeta", () => {
       Y: matrix(rows, 1, y),
       labels: null,
       betaMax: 1 + signal,
+      gridTop: 1,
       seed: 0,
       deadline: now() + 60,
       solve: { compute, now },
@@ -64,5 +65,18 @@ describe("validateBeta", () => {
     expect(late).toMatchObject({ ratio: FALLBACK_RATIO, points: [] });
     expect(late.notes[0]).toContain("no time to validate: beta set to 0.05 beta_max");
     expect(validateBeta(task(3, 1)).notes[0]).toContain("too few rows");
+  });
+
+  test("validateBeta: the grid starts at gridTop times beta_max, and ratios stay shares of beta_max", () => {
+    const whole = validateBeta(task(60, 3));
+    const part = validateBeta(task(60, 3, { gridTop: 0.1 }));
+    expect(part.points[0]?.ratio).toBeCloseTo(0.1 * (whole.points[0]?.ratio ?? 0), 12);
+  });
+
+  test("gridTop is the centered share of beta_max, at most 1, and 1 where that makes no sense", () => {
+    expect(gridTop(10, 2)).toBe(0.2);
+    expect(gridTop(2, 10)).toBe(1);
+    expect(gridTop(0, 0)).toBe(1);
+    expect(gridTop(3, 0)).toBe(1);
   });
 });

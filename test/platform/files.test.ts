@@ -1,7 +1,18 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DataError } from "../../src/base/errors.ts";
 import {
@@ -16,6 +27,7 @@ import {
   removeFolder,
   sha256,
   today,
+  unpack,
   writeFileAtomic,
 } from "../../src/platform/index.ts";
 
@@ -53,6 +65,34 @@ test("writeFileAtomic keeps the old file and cleans up when it fails", () => {
   expect(readdirSync(folder)).toEqual(["taken"]);
   const missing = dataError(() => writeFileAtomic(join(folder, "none", "a.txt"), "x"));
   expect(missing.code).toBe("file-not-found");
+});
+
+test("writeFileAtomic writes through a link and leaves it a link", () => {
+  const file = join(folder, "real", "a.txt");
+  mkdirSync(join(folder, "real"));
+  writeFileSync(file, "old");
+  symlinkSync(file, join(folder, "link"));
+  writeFileAtomic(join(folder, "link"), "new");
+  expect(readFileSync(file, "utf8")).toBe("new");
+  expect(lstatSync(join(folder, "link")).isSymbolicLink()).toBe(true);
+  expect([readdirSync(folder).sort(), readdirSync(join(folder, "real"))]).toEqual([["link", "real"], ["a.txt"]]);
+});
+
+test.skipIf(process.platform === "win32")("writeFileAtomic writes into a pipe and does not replace it", async () => {
+  const pipe = join(folder, "pipe");
+  execFileSync("sh", ["-c", `mkfifo "$0"`, pipe]);
+  const reader = spawn("cat", [pipe], { stdio: ["ignore", "pipe", "inherit"] });
+  writeFileAtomic(pipe, "été");
+  expect((await reader.stdout.toArray()).join("")).toBe("été");
+  expect(lstatSync(pipe).isFIFO()).toBe(true);
+});
+
+test("unpack undoes gzip and brotli up to the size it is given", () => {
+  const text = "hello ".repeat(1000);
+  expect(new TextDecoder().decode(unpack("gzip", gzipSync(text), text.length))).toBe(text);
+  expect(new TextDecoder().decode(unpack("brotli", brotliCompressSync(text), text.length))).toBe(text);
+  expect(() => unpack("gzip", gzipSync(text), text.length - 1)).toThrow();
+  expect(() => unpack("brotli", brotliCompressSync(text), text.length - 1)).toThrow();
 });
 
 test("readBytes of a missing file names the most similar one", () => {

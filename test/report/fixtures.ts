@@ -1,5 +1,13 @@
 import { type RandomStream, randomStream } from "../../src/base/random.ts";
-import type { ConvergencePoint, ConvergenceSeries, RunReport } from "../../src/report/index.ts";
+import type {
+  ConvergencePoint,
+  ConvergenceSeries,
+  CurvePicture,
+  NeuronPanel,
+  RegionsPicture,
+  RocCurve,
+  RunReport,
+} from "../../src/report/index.ts";
 
 /** A decreasing objective and a rising bound, noiseless and smooth in log-time. */
 export function history(count: number, shape: Partial<HistoryShape> = {}): ConvergencePoint[] {
@@ -47,12 +55,17 @@ const BASE: RunReport = {
     "No ReLU network of any width has a training objective below 0.2702; this one has 0.2931, within 7.8 %.",
     "Over its own 212 activation patterns it is optimal to 1e-9. Smallest beta that closes completely in the time: 0.031.",
   ],
+  badge: "Bounded within 7.8 %",
   status: "bounded",
   scope: "every ReLU network of any width",
   convergence: [{ label: "outcome", points: history(60) }],
   validation: null,
+  part: "held-out",
   predictions: null,
   confusion: null,
+  roc: null,
+  neurons: null,
+  picture: null,
   tables: [
     {
       title: "Test metrics",
@@ -88,6 +101,9 @@ export function reports(): Record<
   return {
     binary: {
       ...BASE,
+      roc: [roc("positive", 0.93)],
+      neurons: panel(23, ["top-left=x", "middle=o", "age"], ""),
+      picture: regions(["negative", "positive"]),
       confusion: {
         labels: ["negative", "positive"],
         counts: [
@@ -104,6 +120,8 @@ export function reports(): Record<
       convergence: [{ label: "MEDV", points: history(300, { start: 290, end: 4.812, bound: 3.7, seconds: 41 }) }],
       validation,
       predictions: { ...pairs(101, random), name: "MEDV" },
+      neurons: panel(4, ["RM"], ""),
+      picture: curve(null),
       tables: [
         {
           title: "Test metrics",
@@ -131,6 +149,9 @@ export function reports(): Record<
       title: "iris.csv: species",
       subtitle: "150 rows x 4 features, 3 classes one against the rest",
       status: "bounded",
+      roc: ["setosa", "versicolor", "virginica"].map((label, k) => roc(label, 1 - 0.1 * k)),
+      neurons: panel(9, ["petal_length", "petal_width"], "versicolor"),
+      picture: regions(["setosa", "versicolor", "virginica"]),
       convergence: [
         series("setosa", { start: 0.5, end: 0.0112, bound: 0.011199, seconds: 3 }),
         series("versicolor", { start: 0.5, end: 0.1332, bound: 0.1123, seconds: 21 }),
@@ -157,6 +178,7 @@ export function reports(): Record<
       ...BASE,
       title: "ionosphere.csv: class",
       status: "interrupted",
+      badge: "Interrupted, not bounded",
       verdict: [
         "Stopped after 4 s, before any lower bound: the training objective is 0.3521.",
         "Resume with --resume.",
@@ -167,10 +189,80 @@ export function reports(): Record<
     certified: {
       ...BASE,
       status: "certified",
+      badge: "Certified globally optimal",
       verdict: ["Certified: no ReLU network of any width has a training objective below 0.2931 (to 1e-6)."],
       convergence: [{ label: "outcome", points: closed() }],
       predictions: { ...pairs(10_000, random), name: "the median value of owner-occupied homes, in 1000 dollars" },
     },
+  };
+}
+
+/** A curve of the given area: a line from (0, 0) over (1 - auc, auc) to (1, 1) has just that. */
+export function roc(label: string, auc: number): RocCurve {
+  const points = [
+    { falsePositives: 0, truePositives: 0 },
+    { falsePositives: 1 - auc, truePositives: auc },
+    { falsePositives: 1, truePositives: 1 },
+  ];
+  return { label, auc, points };
+}
+
+/** A panel of `total` neurons, at most five of them listed. */
+export function panel(total: number, features: readonly string[], output: string): NeuronPanel {
+  const neurons = Array.from({ length: Math.min(5, total) }, (_, j) => ({
+    output,
+    active: 300 - 50 * j,
+    share: 0.3 / (j + 1),
+    effects: features.map((_name, k) => (k % 2 === 0 ? 1 : -1) * (2.5 - 0.5 * j)),
+  }));
+  return { rows: 320, total, totalFeatures: features.length + 1, features, neurons };
+}
+
+/** Three pieces with two kinks, over rows on both parts. */
+export function curve(classes: readonly string[] | null, outputs: readonly string[] = ["y"]): CurvePicture {
+  return {
+    kind: "curve",
+    feature: "x",
+    output: "y",
+    classes,
+    points: Array.from({ length: 30 }, (_, i) => ({ x: i / 10, value: i % 2, heldOut: i % 5 === 0 })),
+    curves: outputs.map((label, q) => ({
+      label,
+      vertices: [
+        { x: -0.2, y: q, kink: false },
+        { x: 1, y: 1, kink: true },
+        { x: 2, y: -1 - q, kink: true },
+        { x: 3.1, y: 0.5, kink: false },
+      ],
+    })),
+  };
+}
+
+/** f(x, y) = x + y - 1, or one score a class, on the unit square. */
+export function regions(classes: readonly string[] | null): RegionsPicture {
+  const size = 9;
+  const outputs = classes === null || classes.length === 2 ? 1 : classes.length;
+  return {
+    kind: "regions",
+    features: ["width", "height"],
+    output: "price",
+    classes,
+    x: [0, 1],
+    y: [0, 1],
+    size,
+    grids: Array.from({ length: outputs }, (_, q) =>
+      Array.from({ length: size * size }, (_cell, k) => {
+        const [x, y] = [(k % size) / (size - 1), Math.floor(k / size) / (size - 1)];
+        return q === 0 ? x + y - 1 : q === 1 ? x - y : 0.1;
+      }),
+    ),
+    points: Array.from({ length: 20 }, (_, i) => ({
+      x: i / 19,
+      y: 0.5,
+      value: i % (outputs + 1),
+      heldOut: i % 4 === 0,
+    })),
+    kinks: [{ x1: 0, y1: 1, x2: 1, y2: 0 }],
   };
 }
 

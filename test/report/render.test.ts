@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
 import { type RunReport, renderReport } from "../../src/report/index.ts";
-import { history, reports } from "./fixtures.ts";
+import { curve, history, panel, regions, reports, roc } from "./fixtures.ts";
 
 function parse(page: string) {
   return parseHTML(page).document;
@@ -28,6 +28,10 @@ function saying(text: string): RunReport {
     convergence: [history(3), history(3)].map((points) => ({ label: text, points })),
     validation: null,
     predictions: { actual: [1, 2], predicted: [1, 3], name: text },
+    badge: text,
+    roc: [roc(text, 0.9), roc(text, 0.8)],
+    neurons: panel(7, [text, text], text),
+    picture: { ...regions([text, text, text]), features: [text, text], output: text },
     confusion: {
       labels: [text, text],
       counts: [
@@ -82,15 +86,44 @@ describe("renderReport", () => {
   });
 
   it("renderReport says the status in words", () => {
-    const { certified, bounded, interrupted } = {
-      certified: reports().certified,
-      bounded: reports().binary,
-      interrupted: reports().interrupted,
-    };
-    const status = (report: RunReport) => parse(renderReport(report)).querySelector(".status")?.textContent?.trim();
-    expect(status(certified)).toBe("Certified");
-    expect(status(bounded)).toBe("Bounded, not closed");
-    expect(status(interrupted)).toBe("Interrupted");
+    const { certified, binary, interrupted } = reports();
+    for (const report of [
+      certified,
+      binary,
+      interrupted,
+      { ...binary, status: "unbounded", badge: "Not bounded" } as const,
+    ]) {
+      const document = parse(renderReport(report));
+      expect(document.querySelector(".status")?.textContent?.trim()).toBe(report.badge);
+      expect(document.querySelector(".verdict")?.getAttribute("class")).toBe(`verdict ${report.status}`);
+    }
+  });
+
+  it("renderReport has the figures that the data allow, in the order of reading", () => {
+    const titles = (report: RunReport) =>
+      [...parse(renderReport(report)).querySelectorAll("figure h2")].map((title) => title.textContent);
+    const { binary, regression, classes, letters } = reports();
+    expect(titles(binary)).toEqual([
+      "The network",
+      "Convergence",
+      "Gap",
+      "Held-out predictions",
+      "ROC curve",
+      "Hidden neurons",
+    ]);
+    expect(titles(regression)).toEqual([
+      "The network",
+      "Convergence",
+      "Gap",
+      "Held-out predictions",
+      "Hidden neurons",
+      "Choice of β by validation",
+    ]);
+    expect(titles(classes)).toContain("ROC curves");
+    expect(titles(letters)).toEqual(["Convergence", "Gap", "Held-out predictions"]);
+    const whole = { ...binary, part: "training" } as const;
+    expect(titles(whole)).toContain("Predictions on the training rows");
+    expect(renderReport(whole)).not.toMatch(/held-out rows by/);
   });
 
   it("renderReport without a bound claims none and draws no gap", () => {
@@ -104,6 +137,8 @@ describe("renderReport", () => {
 
   it("renderReport escapes every word, in text, charts and attributes", () => {
     const attack = `</title></style></script></svg></text>"'><script>alert(1)</script><img src=x onerror=alert(1)>&lt;b&gt;`;
+    const drawn = { ...curve([attack, attack], [attack, attack]), feature: attack, output: attack };
+    expectInert(renderReport({ ...saying(attack), picture: drawn }));
     const page = renderReport(saying(attack));
     expectInert(page);
     expect(page).not.toContain("<script");

@@ -41,6 +41,7 @@ export const demoCommand = defineCommand({
       out,
     });
     const next = ({ id }: { id: string }): string[] => [
+      `overparam report ${id}`,
       `overparam predict ${id} ${data}`,
       `overparam fit ${data} --target y --beta-ratio 0.1`,
       "overparam fit YOUR.csv --target COLUMN",

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { fitSettingsSchema } from "../../experiments/config.ts";
-import { defineCommand, jsonSetting } from "../command.ts";
+import { defineCommand, jsonSetting, plainSetting } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { backendLine } from "../fit-lines.ts";
 import { formatBytes, formatNumber, wrap } from "../format.ts";
@@ -11,12 +11,12 @@ export const doctorCommand = defineCommand({
   name: "doctor",
   summary: "show which machinery is used, and how fast it is",
   positionals: [],
-  schema: z.object({ threads: fitSettingsSchema.shape.threads, json: jsonSetting }),
+  schema: z.object({ threads: fitSettingsSchema.shape.threads, plain: plainSetting, json: jsonSetting }),
   examples: [
     { does: "backend, BLAS, SIMD, memory and speed", line: "overparam doctor" },
     { does: "the same on one thread, for another program", line: "overparam doctor --threads 1 --json" },
   ],
-  async run({ threads, json }, { terminal, version }) {
+  async run({ threads, plain, json }, { terminal, version }) {
     const { inspectMachinery } = await import("../../experiments/doctor.ts");
     terminal.transient("  measuring the speed of a matrix product");
     const report = await inspectMachinery(threads);
@@ -39,7 +39,8 @@ export const doctorCommand = defineCommand({
     ];
     const blank = " ".repeat(NAME_WIDTH);
     for (const [name, text] of lines) {
-      terminal.out(wrap(text, terminal.outColumns - 1, name.padEnd(NAME_WIDTH), blank));
+      if (plain) terminal.out(`${name}\t${text}`);
+      else terminal.out(wrap(text, terminal.outColumns - 1, name.padEnd(NAME_WIDTH), blank));
     }
     return EXIT.ok;
   },

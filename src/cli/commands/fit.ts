@@ -42,7 +42,7 @@ export const fitCommand = defineCommand({
         next: ({ id, record }) =>
           record.interrupted
             ? [`${reproduceCommand(settings)} --resume ${id}`]
-            : [`overparam runs show ${id}`, `overparam predict ${id} NEW.csv`],
+            : [`overparam report ${id}`, `overparam export ${id} --onnx`],
       },
       context,
     );

@@ -55,7 +55,7 @@ function plainCells({ id, path, record }: StoredRun): string[] {
 function shownCells({ id, record }: StoredRun): string[] {
   const { status, gap, neurons } = record.fit.result;
   const { accuracy, rmse } = record.fit.metrics.test ?? {};
-  const test = accuracy !== undefined ? formatShare(accuracy) : rmse !== undefined ? `rmse ${formatNumber(rmse)}` : "-";
+  const test = accuracy !== undefined ? formatShare(accuracy) : rmse !== undefined ? `RMSE ${formatNumber(rmse)}` : "-";
   const name = record.stem.length > LONGEST_NAME ? `${record.stem.slice(0, LONGEST_NAME - 1)}…` : record.stem;
   return [id, record.created.slice(0, 10), name, status, formatGap(gap), String(neurons), test];
 }

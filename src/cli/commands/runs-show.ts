@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { setting } from "../../experiments/config.ts";
 import type { FitJson } from "../../experiments/fit-types.ts";
+import { metricName } from "../../experiments/metric-names.ts";
 import { findRun, readRun } from "../../experiments/run-store.ts";
-import { defineCommand, jsonSetting, plainSetting, runsSetting } from "../command.ts";
+import { defineCommand, jsonSetting, plainSetting, runSetting, runsSetting } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { formatBytes, formatGap, formatNumber, formatSeconds, formatTable, plural, wrap } from "../format.ts";
 
@@ -12,7 +12,7 @@ export const runsShowCommand = defineCommand({
   positionals: ["run"],
   flagsOnly: ["run"],
   schema: z.object({
-    run: setting(z.string().min(1), { group: "Input", description: "id, or the beginning of one, or a run folder" }),
+    run: runSetting,
     runs: runsSetting,
     plain: plainSetting,
     json: jsonSetting,
@@ -58,7 +58,7 @@ function problemLines({ problem, result, backend }: FitJson): string[] {
   return [
     `${program} network, ${plural(outputs, "output")}, ${rows} rows x ${features} features, bias ${bias}`,
     `${loss} loss (${scaling}), beta ${formatNumber(beta)} (largest useful ${formatNumber(betaMax)})`,
-    `${status}: objective ${formatNumber(objective)}, bound ${formatNumber(lowerBound)}, gap ${formatGap(gap)} (${scope}, ${method})`,
+    `${status}: objective ${formatNumber(objective, "up")}, bound ${formatNumber(lowerBound, "down")}, gap ${formatGap(gap)} (${scope}, ${method})`,
     `${plural(neurons, "neuron")}, ${plural(patterns, "pattern")}, ${plural(iterations, "iteration")}, ${formatSeconds(seconds)} on ${backend.name}`,
   ];
 }
@@ -75,7 +75,7 @@ function metricLines({ train, test, baselines }: FitJson["metrics"]): string[] {
       return value === undefined ? "-" : formatNumber(value);
     }),
   ]);
-  return formatTable([part, ...names], rows);
+  return formatTable([part, ...names.map(metricName)], rows);
 }
 
 /** `{ a: { b: 1 } }` -> `[["a.b", "1"]]`. */

@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
-import { columnFormatter, type Rounding } from "../format.ts";
+import type { Rounding } from "../../base/rounding.ts";
+import { columnFormatter } from "../format.ts";
 import type { ConvergencePoint } from "../types.ts";
 import { type Axis, drawable, extent, linearAxis, logAxis, pixel, positive, timeAxis } from "./axis.ts";
 import { decimateLine } from "./decimate.ts";

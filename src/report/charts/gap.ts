@@ -94,8 +94,8 @@ export function gapChart(series: readonly ConvergenceSeries[], { width, height }
     );
     if (rank < 0) continue;
     const value = formatGap(line.steps.at(-1)!.gap);
-    const room = marginRight - 18 - 7 * value.length;
-    const text = single ? value : `${value}  ${fitLabel(line.label, room, FONT_SIZE)}`;
+    const room = marginRight - 24 - 7 * value.length;
+    const text = single ? value : `${value} · ${fitLabel(line.label, room, FONT_SIZE)}`;
     marks.push(
       // Labels stand in one column at the right edge; a dotted line leads there from a line that ended earlier.
       Plot.ruleY([end], { x1: end.time, x2: x.domain[1], y: "gap", stroke, strokeDasharray: "1 4" }),

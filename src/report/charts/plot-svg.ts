@@ -77,15 +77,24 @@ export function scaleOptions(axis: Axis): Plot.ScaleOptions {
   return { type: axis.type, domain: axis.domain, axis: null };
 }
 
-/** Hairline grid and tick labels of both axes, with the x label under its axis and the y label above its own. */
-export function axisMarks(x: Axis, y: Axis, labels: { readonly x: string; readonly y: string }): Plot.Markish[] {
+/**
+ * Hairline grid and tick labels of both axes, with the x label under its axis and the y label above its own.
+ *
+ * @param below px between the frame and the tick labels of x that are used otherwise.
+ */
+export function axisMarks(
+  x: Axis,
+  y: Axis,
+  labels: { readonly x: string; readonly y: string },
+  below = 0,
+): Plot.Markish[] {
   // `text` rather than `tickFormat`, which on a logarithmic scale drops every tick but 1, 2 and 10.
   const tick = { tickSize: 0, fill: COLORS.muted, labelArrow: "none" } as const;
   return [
     Plot.gridY(y.ticks, { stroke: COLORS.grid, strokeOpacity: 1 }),
     Plot.gridX(x.ticks, { stroke: COLORS.grid, strokeOpacity: 1 }),
     Plot.axisY(y.ticks, { ...tick, text: y.format, tickPadding: 8, label: labels.y, labelAnchor: "top" }),
-    Plot.axisX(x.ticks, { ...tick, text: x.format, tickPadding: 12, label: labels.x, labelAnchor: "center" }),
+    Plot.axisX(x.ticks, { ...tick, text: x.format, tickPadding: 12 + below, label: labels.x, labelAnchor: "center" }),
   ];
 }
 

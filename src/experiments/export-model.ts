@@ -1,0 +1,25 @@
+import { writeOnnx, writeSafetensors } from "../formats/index.ts";
+import { baseName, folderOf } from "../platform/run-files.ts";
+import type { RunFile } from "./fit-types.ts";
+import { findModel, readModel } from "./predict.ts";
+import { readRun, stemOf } from "./run-store.ts";
+
+/**
+ * The network of a run, or of a model file, as a file named after its data.
+ *
+ * @param word what {@link findModel} takes.
+ * @throws UserError when there is no such model.
+ */
+export function exportModel(
+  runsFolder: string,
+  word: string,
+  format: "onnx" | "safetensors",
+  float64: boolean,
+): RunFile {
+  const file = findModel(runsFolder, word);
+  const model = readModel(file);
+  // A model file that is named itself need not lie in a run.
+  const stem = file === word ? stemOf(file) : readRun(folderOf(file), true, [baseName(file)]).record.stem;
+  if (format === "safetensors") return { name: `${stem}.safetensors`, bytes: writeSafetensors(model) };
+  return { name: `${stem}.onnx`, bytes: writeOnnx(model, float64 ? { precision: "float64" } : {}) };
+}
