@@ -8,5 +8,6 @@ export { type RandomStream, randomStream } from "./base/random.ts";
 export * from "./compute/index.ts";
 export * from "./convex/index.ts";
 export * from "./data/index.ts";
+export * from "./experiments/index.ts";
 export * from "./formats/index.ts";
 export * from "./network/index.ts";

@@ -1,9 +1,10 @@
 import { create, equals, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Preprocessing } from "../data/index.ts";
+import { featureWidth } from "../data/index.ts";
 import type { TwoLayerNetwork } from "../network/index.ts";
 import type { FloatSize } from "./floats.ts";
 import { INT_ATTRIBUTE, type Node, NodeSchema } from "./onnx-schema.ts";
-import { featureCount, type Tensor } from "./saved-model.ts";
+import type { Tensor } from "./saved-model.ts";
 
 type Activation = TwoLayerNetwork["activation"];
 
@@ -63,7 +64,7 @@ export function standardizationTensors({ encodings, features }: Preprocessing, s
   const scale: number[] = [];
   for (const encoding of encodings) {
     const parameters = encoding.kind === "number" ? encoding : { mean: 0, scale: 1 };
-    for (let k = 0; k < featureCount(encoding); k++) {
+    for (let k = 0; k < featureWidth(encoding); k++) {
       mean.push(parameters.mean);
       scale.push(parameters.scale);
     }

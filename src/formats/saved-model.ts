@@ -5,8 +5,6 @@ import { featureWidth, type Preprocessing, type Target } from "../data/index.ts"
 import { checkShapes, type TwoLayerNetwork } from "../network/index.ts";
 import { firstIssue, formatJson, listOf, parseJson } from "./json.ts";
 
-export { featureWidth as featureCount } from "../data/index.ts";
-
 /** A trained network with all that `predict` needs to take raw rows: what a model file holds. */
 export interface SavedModel {
   /** Acts on the encoded, standardized features. */

@@ -1,35 +1,13 @@
 import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { randomStream } from "../../src/base/random.ts";
 import { fitJsonSchema } from "../../src/experiments/fit-types.ts";
 import { listRuns, readRun } from "../../src/experiments/run-store.ts";
 import { overparam, temporaryFolder } from "./program.ts";
+import { killFits, RUN_FILES, SMALL, tableCsv } from "./small-fits.ts";
 
-/** A table of `columns` normal features and a target with kinks. */
-function tableCsv(rows: number, columns: number): string {
-  const random = randomStream(0, "command line tests");
-  const names = Array.from({ length: columns }, (_, j) => `x${j + 1}`);
-  const lines = Array.from({ length: rows }, () => {
-    const x = names.map(() => random.normal());
-    const y = Math.abs(x[0] ?? 0) - Math.max(0, x.at(-1) ?? 0) + 0.1 * random.normal();
-    return [...x, y].map((value) => value.toFixed(6)).join(",");
-  });
-  return `${[...names, "y"].join(",")}\n${lines.join("\n")}\n`;
-}
-
-const RUN_FILES = [
-  "README.md",
-  "certificate.json",
-  "history.ndjson",
-  "model.onnx",
-  "model.safetensors",
-  "report.html",
-  "report.json",
-  "run.json",
-];
-const SMALL = ["fit", "small.csv", "--target", "y", "--beta-ratio", "0.1", "--time", "20", "--threads", "1"];
 /** Keeps a solver busy for much longer than a test. */
 const LONG = ["fit", "large.csv", "--target", "y", "--beta-ratio", "0.01", "--time", "120", "--tolerance", "1e-12"];
 
@@ -228,41 +206,8 @@ describe("overparam fit, interrupted", () => {
   });
 
   test("overparam fit killed at any moment leaves no half-written run", { timeout: 180_000 }, async () => {
-    const cwd = workFolder();
-    const parent = join(cwd, "runs");
-    mkdirSync(parent);
-    const random = randomStream(1, "moments");
-    const run = async (started: (child: ChildProcess) => void): Promise<boolean> => {
-      const { signal } = await overparam([...SMALL, "--quiet"], { cwd, started });
-      expect(listRuns(parent).damaged).toEqual([]);
-      for (const name of readdirSync(parent).filter((entry) => !entry.startsWith("."))) {
-        expect(readdirSync(join(parent, name))).toEqual(expect.arrayContaining(RUN_FILES));
-        readRun(join(parent, name), true);
-      }
-      return signal === "SIGKILL";
-    };
-    const start = performance.now();
-    expect(await run(() => {})).toBe(false);
-    const longest = performance.now() - start;
-    let killed = 0;
-    for (let k = 0; k < 6; k++) {
-      const wait = random.uniform() * longest;
-      if (await run((child) => setTimeout(() => child.kill("SIGKILL"), wait))) killed += 1;
-    }
-    expect(killed).toBeGreaterThan(0);
-    // The moments that matter: while the files are written. The folder is changed four times, the last two by the saving.
-    for (let k = 0; k < 8; k++) {
-      const wait = k % 2 === 0 ? 0 : 20 * random.uniform();
-      let changes = 0;
-      await run((child) => {
-        const watcher = watch(parent, () => {
-          changes += 1;
-          if (changes >= 3) setTimeout(() => child.kill("SIGKILL"), wait);
-        });
-        child.once("exit", () => watcher.close());
-      });
-      expect(changes).toBeGreaterThanOrEqual(3);
-    }
+    const killed = await killFits(temporaryFolder(), randomStream(1, "moments"), { anywhere: 6, saving: 8 });
+    expect(killed.anywhere).toBeGreaterThan(0);
   });
 });
 

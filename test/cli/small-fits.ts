@@ -26,6 +26,7 @@ export const RUN_FILES = [
   "model.onnx",
   "model.safetensors",
   "report.html",
+  "report.json",
   "run.json",
 ];
 
