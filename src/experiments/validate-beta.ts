@@ -98,9 +98,15 @@ export function validateBeta(task: ValidationTask): ValidationResult {
         `beta ${shown(ratio)} beta_max, fold ${k + 1} of ${used}`,
         (solved.length + k / used) / BETA_RATIOS.length,
       );
-      const fold = solveFold(folds[k]!, ratio * betaMax, (deadline - now()) / (used - k), task);
+      const foldBegun = now();
+      const left = Math.max(1, FEWEST_FOLDS - k);
+      const fold = solveFold(folds[k]!, ratio * betaMax, (deadline - foldBegun) / left, task);
       if (fold === null || cancelled()) break;
       losses.push(fold);
+      // A beta can cost many times what the last one did: keep as many folds as can be paid for at this price.
+      const pays = k + 1 + Math.floor((deadline - now()) / (now() - foldBegun));
+      const fewest = solved.length === 0 ? 1 : FEWEST_FOLDS;
+      used = Math.min(used, Math.max(fewest, k + 1, pays));
       if (solved.length === 0 && k === 0) used = affordable(now() - begun, 1);
     }
     if (losses.length < used) break;
