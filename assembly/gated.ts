@@ -1,4 +1,4 @@
-import { gemm, gemmWorkBytes } from "./gemm";
+import { FULL, gemm, gemmWorkBytes } from "./gemm";
 import { at, madd, sumLanes } from "./simd";
 
 /**
@@ -65,10 +65,10 @@ function tabulate(count: i32, cols: i32, source: usize, ld: i32, factors: usize,
   for (let g = 0; g < groups; g++) {
     const base = table + <usize>(g * GROUP_ROWS) * rowBytes;
     const i = g << 2;
-    const r0 = at(source, ld, i, 0);
-    const r1 = i + 1 < count ? at(source, ld, i + 1, 0) : zeros;
-    const r2 = i + 2 < count ? at(source, ld, i + 2, 0) : zeros;
-    const r3 = i + 3 < count ? at(source, ld, i + 3, 0) : zeros;
+    const r0 = at<f64>(source, ld, i, 0);
+    const r1 = i + 1 < count ? at<f64>(source, ld, i + 1, 0) : zeros;
+    const r2 = i + 2 < count ? at<f64>(source, ld, i + 2, 0) : zeros;
+    const r3 = i + 3 < count ? at<f64>(source, ld, i + 3, 0) : zeros;
     let f0 = f64x2.splat(1);
     let f1 = f0;
     let f2 = f0;
@@ -110,7 +110,7 @@ function entry(table: usize, group: usize, bits: u32, rowBytes: usize): usize {
 /** Rows p of out (P x d) <- X^T (D_p r), for `from` <= p < `to`. */
 export function gatedAdjoint(n: i32, d: i32, from: i32, to: i32, x: usize, patterns: usize, r: usize, out: usize, work: usize): void {
   const words = (n + 31) >> 5;
-  memory.fill(at(out, d, from, 0), 0, (<usize>(to - from) * <usize>d) << 3);
+  memory.fill(at<f64>(out, d, from, 0), 0, (<usize>(to - from) * <usize>d) << 3);
   for (let column = 0; column < d; column += CHUNK) {
     const cols = min(CHUNK, d - column);
     const width = <usize>((cols + 1) & ~1);
@@ -119,13 +119,13 @@ export function gatedAdjoint(n: i32, d: i32, from: i32, to: i32, x: usize, patte
     for (let w = 0; w < words; w++) {
       const first = w << 5;
       const count = min(32, n - first);
-      const full = tabulate(count, cols, at(x, d, first, column), d, r + (<usize>first << 3), work, width) > 4;
+      const full = tabulate(count, cols, at<f64>(x, d, first, column), d, r + (<usize>first << 3), work, width) > 4;
       // Bits beyond the last row are ignored.
       const mask: u32 = count == 32 ? 0xffffffff : (1 << count) - 1;
       for (let p = from; p < to; p++) {
         const bits = load<u32>(patterns + (<usize>(p * words + w) << 2)) & mask;
         if (bits == 0) continue;
-        const target = at(out, d, p, column);
+        const target = at<f64>(out, d, p, column);
         const t0 = entry(work, 0, bits, rowBytes);
         const t1 = entry(work, 1, bits, rowBytes);
         const t2 = entry(work, 2, bits, rowBytes);
@@ -200,7 +200,7 @@ export function gatedForward(n: i32, d: i32, p: i32, from: i32, to: i32, x: usiz
       const width = <usize>((cols + 1) & ~1);
       const rowBytes = width << 3;
       const even = <usize>(cols & ~1) << 3;
-      const full = tabulate(count, cols, at(v, d, block, column), d, 0, work, width) > 4;
+      const full = tabulate(count, cols, at<f64>(v, d, block, column), d, 0, work, width) > 4;
       for (let w = from; w < to; w++) {
         memory.fill(square, 0, 128);
         for (let q = 0; q < count; q++) {
@@ -212,7 +212,7 @@ export function gatedForward(n: i32, d: i32, p: i32, from: i32, to: i32, x: usiz
         for (let i = 0; i < rows; i++) {
           const bits = load<u32>(square + (<usize>i << 2));
           if (bits == 0) continue;
-          const row = at(x, d, first + i, column);
+          const row = at<f64>(x, d, first + i, column);
           const t0 = entry(work, 0, bits, rowBytes);
           const t1 = entry(work, 1, bits, rowBytes);
           const t2 = entry(work, 2, bits, rowBytes);
@@ -233,7 +233,7 @@ export function gatedForward(n: i32, d: i32, p: i32, from: i32, to: i32, x: usiz
                 f64x2.add(v128.load(t4 + j), v128.load(t5 + j)),
                 f64x2.add(v128.load(t6 + j), v128.load(t7 + j)),
               );
-              lanes = madd(v128.load(row + j), f64x2.add(low, high), lanes);
+              lanes = madd<f64>(v128.load(row + j), f64x2.add(low, high), lanes);
             }
             if (cols & 1) {
               const low = load<f64>(t0 + even) + load<f64>(t1 + even) + (load<f64>(t2 + even) + load<f64>(t3 + even));
@@ -246,7 +246,7 @@ export function gatedForward(n: i32, d: i32, p: i32, from: i32, to: i32, x: usiz
                 f64x2.add(v128.load(t0 + j), v128.load(t1 + j)),
                 f64x2.add(v128.load(t2 + j), v128.load(t3 + j)),
               );
-              lanes = madd(v128.load(row + j), low, lanes);
+              lanes = madd<f64>(v128.load(row + j), low, lanes);
             }
             if (cols & 1) {
               const low = load<f64>(t0 + even) + load<f64>(t1 + even) + (load<f64>(t2 + even) + load<f64>(t3 + even));
@@ -254,7 +254,7 @@ export function gatedForward(n: i32, d: i32, p: i32, from: i32, to: i32, x: usiz
             }
           }
           const target = out + (<usize>(first + i) << 3);
-          store<f64>(target, load<f64>(target) + (sumLanes(lanes) + tail));
+          store<f64>(target, load<f64>(target) + (sumLanes<f64>(lanes) + tail));
         }
       }
     }
@@ -269,9 +269,10 @@ export function activationPatterns(n: i32, d: i32, from: i32, to: i32, x: usize,
     const count = min(SIGN_BLOCK, to - p);
     for (let first = 0; first < n; first += SIGN_BLOCK) {
       const rows = min(SIGN_BLOCK, n - first);
-      gemm(false, true, count, rows, d, 1, at(g, d, p, 0), d, at(x, d, first, 0), d, 0, products, SIGN_BLOCK, work);
+      const rowsX = at<f64>(x, d, first, 0);
+      gemm<f64>(false, true, count, rows, d, 1, at<f64>(g, d, p, 0), d, rowsX, d, 0, products, SIGN_BLOCK, FULL, work);
       for (let q = 0; q < count; q++) {
-        const row = at(products, SIGN_BLOCK, q, 0);
+        const row = at<f64>(products, SIGN_BLOCK, q, 0);
         for (let i = 0; i < rows; i += 32) {
           const size = min(32, rows - i);
           let bits: u32 = 0;

@@ -29,8 +29,9 @@ function fail(message) {
 function isFresh() {
   if (!existsSync(generated)) return false;
   const made = statSync(generated).mtimeMs;
-  const sources = readdirSync(join(root, "assembly")).map((name) => join(root, "assembly", name));
-  return [...sources, fileURLToPath(import.meta.url)].every((path) => statSync(path).mtimeMs < made);
+  const folder = join(root, "assembly");
+  const sources = readdirSync(folder).map((name) => join(folder, name));
+  return [folder, ...sources, fileURLToPath(import.meta.url)].every((path) => statSync(path).mtimeMs < made);
 }
 
 async function compileAssembly() {

@@ -1,58 +1,73 @@
-import type { Kernels } from "./types.ts";
-import { patternWords } from "./types.ts";
+import type { ElementwiseKernels, Kernels, RealArray, RealKernels, StreamKey } from "./types.ts";
+import { ELEMENTWISE, patternWords } from "./types.ts";
 
 /** Throws unless a kernel may use the array: it is in the memory of the kernels and not released. */
-export type Ownership = (array: Float64Array | Uint32Array, kernel: string, name: string) => void;
+export type Ownership = (array: RealArray | Uint32Array, kernel: string, name: string) => void;
 
-/**
- * The kernels behind argument checks, so that no backend hands a bad pointer to WebAssembly or to a C library.
- *
- * @throws TypeError for an array from elsewhere, RangeError for a bad shape or a short array (when called).
- */
-export function checkedKernels(raw: Kernels, own: Ownership): Kernels {
+/** The checks of the arguments of the kernels on one kind of array. */
+interface Checks<A extends RealArray> {
+  sizes(kernel: string, named: Readonly<Record<string, number>>): void;
+  vector(kernel: string, name: string, length: number, array: A): void;
+  dense(kernel: string, name: string, rows: number, cols: number, array: A, ld: number): void;
+}
+
+function checksOf<A extends RealArray>(own: Ownership, kind: new (length: number) => A): Checks<A> {
   const size = (kernel: string, name: string, value: number): void => {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw new RangeError(`${kernel}: ${name} must be a non-negative integer, got ${value}`);
     }
   };
-  const vector = (kernel: string, name: string, length: number, array: Float64Array): void => {
-    if (!(array instanceof Float64Array)) throw new TypeError(`${kernel}: ${name} must be a Float64Array`);
+  const vector = (kernel: string, name: string, length: number, array: A): void => {
+    if (!(array instanceof kind)) throw new TypeError(`${kernel}: ${name} must be a ${kind.name}`);
     own(array, kernel, name);
     if (array.length < length) {
       throw new RangeError(`${kernel}: ${name} needs ${length} entries, the array has ${array.length}`);
     }
   };
-  const dense = (kernel: string, name: string, rows: number, cols: number, array: Float64Array, ld: number): void => {
-    size(kernel, `the row distance of ${name}`, ld);
-    if (ld < cols && rows > 0) {
-      throw new RangeError(`${kernel}: rows of ${name} (${rows} x ${cols}) are ${cols} long but ${ld} apart`);
-    }
-    const length = rows === 0 || cols === 0 ? 0 : (rows - 1) * ld + cols;
-    if (array instanceof Float64Array && array.length < length) {
-      const shape = `${rows} x ${cols} with rows ${ld} apart`;
-      throw new RangeError(`${kernel}: ${name} (${shape}) needs ${length} entries, the array has ${array.length}`);
-    }
-    vector(kernel, name, 0, array);
-  };
-  const packed = (kernel: string, n: number, p: number, array: Uint32Array): void => {
-    if (!(array instanceof Uint32Array)) throw new TypeError(`${kernel}: patterns must be a Uint32Array`);
-    own(array, kernel, "patterns");
-    const length = p * patternWords(n);
-    if (array.length < length) {
-      throw new RangeError(`${kernel}: ${p} patterns of ${n} rows need ${length} words, the array has ${array.length}`);
-    }
-  };
-  const sizes = (kernel: string, named: Readonly<Record<string, number>>): void => {
-    for (const [name, value] of Object.entries(named)) size(kernel, name, value);
-  };
-
   return {
+    vector,
+    sizes(kernel, named) {
+      for (const name in named) size(kernel, name, named[name]!);
+    },
+    dense(kernel, name, rows, cols, array, ld) {
+      size(kernel, `the row distance of ${name}`, ld);
+      if (ld < cols && rows > 0) {
+        throw new RangeError(`${kernel}: rows of ${name} (${rows} x ${cols}) are ${cols} long but ${ld} apart`);
+      }
+      const length = rows === 0 || cols === 0 ? 0 : (rows - 1) * ld + cols;
+      if (array instanceof kind && array.length < length) {
+        const shape = `${rows} x ${cols} with rows ${ld} apart`;
+        throw new RangeError(`${kernel}: ${name} (${shape}) needs ${length} entries, the array has ${array.length}`);
+      }
+      vector(kernel, name, 0, array);
+    },
+  };
+}
+
+function checkedReal<A extends RealArray>(raw: RealKernels<A>, { sizes, vector, dense }: Checks<A>): RealKernels<A> {
+  const elementwise = ELEMENTWISE.map((name) => [
+    name,
+    (n: number, x: A, out: A): void => {
+      sizes(name, { n });
+      vector(name, "x", n, x);
+      vector(name, "out", n, out);
+      raw[name](n, x, out);
+    },
+  ]);
+  return {
+    ...(Object.fromEntries(elementwise) as ElementwiseKernels<A>),
     gemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) {
       sizes("gemm", { m, n, k });
       dense("gemm", "A", transA ? k : m, transA ? m : k, a, lda);
       dense("gemm", "B", transB ? n : k, transB ? k : n, b, ldb);
       dense("gemm", "C", m, n, c, ldc);
       raw.gemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    },
+    syrk(trans, n, k, alpha, a, lda, beta, c, ldc) {
+      sizes("syrk", { n, k });
+      dense("syrk", "A", trans ? k : n, trans ? n : k, a, lda);
+      dense("syrk", "C", n, n, c, ldc);
+      raw.syrk(trans, n, k, alpha, a, lda, beta, c, ldc);
     },
     gemv(trans, m, n, alpha, a, lda, x, beta, y) {
       sizes("gemv", { m, n });
@@ -68,6 +83,77 @@ export function checkedKernels(raw: Kernels, own: Ownership): Kernels {
       vector("normalProduct", "y", n, y);
       raw.normalProduct(m, n, a, lda, x, y);
     },
+    dot(n, x, y) {
+      sizes("dot", { n });
+      vector("dot", "x", n, x);
+      vector("dot", "y", n, y);
+      return raw.dot(n, x, y);
+    },
+    axpy(n, alpha, x, y) {
+      sizes("axpy", { n });
+      vector("axpy", "x", n, x);
+      vector("axpy", "y", n, y);
+      raw.axpy(n, alpha, x, y);
+    },
+    norm2(n, x) {
+      sizes("norm2", { n });
+      vector("norm2", "x", n, x);
+      return raw.norm2(n, x);
+    },
+    normInf(n, x) {
+      sizes("normInf", { n });
+      vector("normInf", "x", n, x);
+      return raw.normInf(n, x);
+    },
+    norm1(n, x) {
+      sizes("norm1", { n });
+      vector("norm1", "x", n, x);
+      return raw.norm1(n, x);
+    },
+    reluMask(n, x, g, out) {
+      sizes("reluMask", { n });
+      vector("reluMask", "x", n, x);
+      vector("reluMask", "g", n, g);
+      vector("reluMask", "out", n, out);
+      raw.reluMask(n, x, g, out);
+    },
+    atan2(n, y, x, out) {
+      sizes("atan2", { n });
+      vector("atan2", "y", n, y);
+      vector("atan2", "x", n, x);
+      vector("atan2", "out", n, out);
+      raw.atan2(n, y, x, out);
+    },
+  };
+}
+
+/**
+ * The kernels behind argument checks, so that no backend hands a bad pointer to WebAssembly or to a C library.
+ *
+ * @throws TypeError for an array from elsewhere, RangeError for a bad shape or a short array (when called).
+ */
+export function checkedKernels(raw: Kernels, own: Ownership): Kernels {
+  const checks = checksOf<Float64Array>(own, Float64Array);
+  const { sizes, vector, dense } = checks;
+  const words = (kernel: string, name: string, length: number, array: Uint32Array): void => {
+    if (!(array instanceof Uint32Array)) throw new TypeError(`${kernel}: ${name} must be a Uint32Array`);
+    own(array, kernel, name);
+    if (array.length < length) {
+      throw new RangeError(`${kernel}: ${name} needs ${length} words, the array has ${array.length}`);
+    }
+  };
+  const packed = (kernel: string, n: number, p: number, array: Uint32Array): void =>
+    words(kernel, `patterns (${p} of ${n} rows)`, p * patternWords(n), array);
+  const stream = (kernel: string, key: StreamKey, first: number, n: number): void => {
+    sizes(kernel, { n, first, "2 (first + n)": 2 * (first + n) });
+    for (const word of key) {
+      if (word >>> 0 !== word) throw new RangeError(`${kernel}: key words must be integers in [0, 2^32), got ${word}`);
+    }
+  };
+
+  return {
+    ...checkedReal(raw, checks),
+    f32: checkedReal(raw.f32, checksOf<Float32Array>(own, Float32Array)),
     gatedForward(n, d, p, x, patterns, v, out) {
       sizes("gatedForward", { n, d, p });
       dense("gatedForward", "X", n, d, x, d);
@@ -97,33 +183,6 @@ export function checkedKernels(raw: Kernels, own: Ownership): Kernels {
       if (!(tau >= 0)) throw new RangeError(`blockSoftThreshold: tau must be non-negative, got ${tau}`);
       raw.blockSoftThreshold(p, d, v, tau);
     },
-    dot(n, x, y) {
-      sizes("dot", { n });
-      vector("dot", "x", n, x);
-      vector("dot", "y", n, y);
-      return raw.dot(n, x, y);
-    },
-    axpy(n, alpha, x, y) {
-      sizes("axpy", { n });
-      vector("axpy", "x", n, x);
-      vector("axpy", "y", n, y);
-      raw.axpy(n, alpha, x, y);
-    },
-    norm2(n, x) {
-      sizes("norm2", { n });
-      vector("norm2", "x", n, x);
-      return raw.norm2(n, x);
-    },
-    normInf(n, x) {
-      sizes("normInf", { n });
-      vector("normInf", "x", n, x);
-      return raw.normInf(n, x);
-    },
-    norm1(n, x) {
-      sizes("norm1", { n });
-      vector("norm1", "x", n, x);
-      return raw.norm1(n, x);
-    },
     cholesky(n, a, lda) {
       sizes("cholesky", { n });
       dense("cholesky", "A", n, n, a, lda);
@@ -140,6 +199,21 @@ export function checkedKernels(raw: Kernels, own: Ownership): Kernels {
       dense("symmetricEigen", "A", n, n, a, lda);
       vector("symmetricEigen", "values", n, values);
       raw.symmetricEigen(n, a, lda, values);
+    },
+    randomBits(key, first, n, out) {
+      stream("randomBits", key, first, n);
+      words("randomBits", "out", n, out);
+      raw.randomBits(key, first, n, out);
+    },
+    randomUniform(key, first, n, out) {
+      stream("randomUniform", key, first, n);
+      vector("randomUniform", "out", n, out);
+      raw.randomUniform(key, first, n, out);
+    },
+    randomNormal(key, first, n, out) {
+      stream("randomNormal", key, first, n);
+      vector("randomNormal", "out", n, out);
+      raw.randomNormal(key, first, n, out);
     },
   };
 }

@@ -1,5 +1,8 @@
-/** Off-diagonal entries below this, in a matrix scaled to max |a_ij| = 1, are zero: their squares would underflow. */
-const NEGLIGIBLE = 1e-150;
+/**
+ * Off-diagonal entries below this, in a matrix scaled to max |a_ij| = 1, are zero: the squares of their squares would
+ * underflow, and so would the coefficients of reflectors made of them overflow.
+ */
+const NEGLIGIBLE = 1e-75;
 const SWEEPS_PER_EIGENVALUE = 60;
 
 /**
@@ -75,7 +78,7 @@ function tridiagonalize(n: number, z: Float64Array, diagonal: Float64Array, off:
 }
 
 /** In-place transpose of a contiguous n x n matrix. */
-function transpose(n: number, z: Float64Array): void {
+function transposeInPlace(n: number, z: Float64Array): void {
   for (let i = 1; i < n; i++) {
     for (let j = 0; j < i; j++) {
       const kept = z[i * n + j]!;
@@ -87,9 +90,10 @@ function transpose(n: number, z: Float64Array): void {
 
 /**
  * Implicit QR iteration with Wilkinson's shift on a symmetric tridiagonal matrix; the rotations act on pairs of rows of
- * `rows` (Q^T), which end as the eigenvectors. Source: Golub and Van Loan, algorithms 8.3.2 and 8.3.3.
+ * `rows` (Q^T, n x n), which end as the eigenvectors; null for the eigenvalues alone.
+ * Source: Golub and Van Loan, algorithms 8.3.2 and 8.3.3.
  */
-function diagonalize(n: number, diagonal: Float64Array, off: Float64Array, rows: Float64Array): void {
+export function tridiagonalQr(n: number, diagonal: Float64Array, off: Float64Array, rows: Float64Array | null): void {
   const negligible = (k: number): boolean => {
     const size = Math.abs(off[k]!);
     return size < NEGLIGIBLE || size <= Number.EPSILON * 0.5 * (Math.abs(diagonal[k]!) + Math.abs(diagonal[k + 1]!));
@@ -131,6 +135,7 @@ function diagonalize(n: number, diagonal: Float64Array, off: Float64Array, rows:
         bulge = s * off[k + 1]!;
         off[k + 1] = c * off[k + 1]!;
       }
+      if (rows === null) continue;
       const first = k * n;
       const second = first + n;
       for (let j = 0; j < n; j++) {
@@ -143,7 +148,10 @@ function diagonalize(n: number, diagonal: Float64Array, off: Float64Array, rows:
   }
 }
 
-/** See `Kernels.symmetricEigen`; a matrix with an entry that is not finite has NaN eigenvalues and eigenvectors. */
+/**
+ * See `Kernels.symmetricEigen`, in plain loops: for small orders, and as the reference. A matrix with an entry that is not
+ * finite has NaN eigenvalues and eigenvectors.
+ */
 export function symmetricEigen(n: number, a: Float64Array, lda: number, values: Float64Array): void {
   const z = new Float64Array(n * n);
   let scale = 0;
@@ -164,8 +172,8 @@ export function symmetricEigen(n: number, a: Float64Array, lda: number, values: 
   const diagonal = new Float64Array(n);
   const off = new Float64Array(n);
   tridiagonalize(n, z, diagonal, off);
-  transpose(n, z);
-  diagonalize(n, diagonal, off, z);
+  transposeInPlace(n, z);
+  tridiagonalQr(n, diagonal, off, z);
   const order = Array.from(diagonal.keys()).sort((i, j) => diagonal[i]! - diagonal[j]!);
   order.forEach((from, to) => {
     values[to] = scale * diagonal[from]!;

@@ -1,8 +1,8 @@
 /**
- * compute: memory shared by threads, and the dense f64 kernels that run on it, on three backends with one interface:
- * `wasm` (ours, from assembly/), `blas` (the system's BLAS where it is faster, ours elsewhere) and `js` (naive loops,
- * the reference of the tests). It knows nothing of networks, losses or data, and hands out no array that outlives its
- * scope.
+ * compute: memory shared by threads, and the dense kernels in f64 and f32 that run on it, on three backends with one
+ * interface: `wasm` (ours, from assembly/), `blas` (the system's BLAS where it is faster, ours elsewhere) and `js`
+ * (naive loops, the reference of the tests). It knows nothing of networks, losses or data, and hands out no array that
+ * outlives its scope.
  */
 export { createCompute } from "./create.ts";
 export { type DoctorReport, doctorReport } from "./doctor.ts";

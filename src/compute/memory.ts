@@ -84,7 +84,7 @@ export function wasmMemory(memory: WebAssembly.Memory, base: number, limit: numb
     return pointer;
   };
 
-  const clear = <T extends Float64Array | Uint32Array>(array: T): T => {
+  const clear = <T extends Float64Array | Float32Array | Uint32Array>(array: T): T => {
     const dirty = Math.ceil((used - array.byteOffset) / array.BYTES_PER_ELEMENT);
     if (dirty > 0) array.fill(0, 0, dirty);
     used = Math.max(used, top);
@@ -95,6 +95,10 @@ export function wasmMemory(memory: WebAssembly.Memory, base: number, limit: numb
     f64(length) {
       const pointer = allocate(checkedLength(length) * 8);
       return clear(new Float64Array(memory.buffer, pointer, length));
+    },
+    f32(length) {
+      const pointer = allocate(checkedLength(length) * 4);
+      return clear(new Float32Array(memory.buffer, pointer, length));
     },
     u32(length) {
       const pointer = allocate(checkedLength(length) * 4);
@@ -138,7 +142,7 @@ export function plainMemory(): KernelMemory {
   let open: ArrayBufferLike[] = [];
   let bytesInUse = 0;
 
-  const register = <T extends Float64Array | Uint32Array>(array: T): T => {
+  const register = <T extends Float64Array | Float32Array | Uint32Array>(array: T): T => {
     const bytes = aligned(array.byteLength);
     live.set(array.buffer, bytes);
     open.push(array.buffer);
@@ -147,6 +151,7 @@ export function plainMemory(): KernelMemory {
   };
   const arrays: Scope = {
     f64: (length) => register(new Float64Array(checkedLength(length))),
+    f32: (length) => register(new Float32Array(checkedLength(length))),
     u32: (length) => register(new Uint32Array(checkedLength(length))),
     copy: (source) => register(Float64Array.from(source)),
   };

@@ -1,12 +1,27 @@
+import { philox4x32 } from "../base/random.ts";
 import { symmetricEigen } from "./eigen.ts";
-import type { Kernels } from "./types.ts";
+import { elementwiseReference } from "./reference-elementwise.ts";
+import type { Kernels, RealArray, RealKernels, StreamKey } from "./types.ts";
 import { patternWords } from "./types.ts";
 
 const bit = (patterns: Uint32Array, words: number, p: number, i: number): boolean =>
   (((patterns[p * words + (i >>> 5)] as number) >>> (i & 31)) & 1) === 1;
 
-/** Naive loops, one formula a kernel: what every other backend is tested against. */
-export const referenceKernels: Kernels = {
+/** Word `index` of a Philox stream: four a block. */
+function streamWord([key0, key1]: StreamKey, index: number): number {
+  const block = Math.floor(index / 4);
+  const words = Uint32Array.of(block >>> 0, Math.floor(block / 2 ** 32), 0, 0);
+  philox4x32(words, key0, key1);
+  return words[index % 4]!;
+}
+
+function streamUniform(key: StreamKey, index: number): number {
+  return ((streamWord(key, 2 * index) >>> 5) * 2 ** 26 + (streamWord(key, 2 * index + 1) >>> 6)) / 2 ** 53;
+}
+
+/** Naive loops of one precision: f64 arithmetic, rounded where an array of f32 is written. */
+const realKernels: RealKernels<RealArray> = {
+  ...elementwiseReference,
   gemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) {
     for (let i = 0; i < m; i++) {
       for (let j = 0; j < n; j++) {
@@ -23,6 +38,21 @@ export const referenceKernels: Kernels = {
       }
     }
   },
+  syrk(trans, n, k, alpha, a, lda, beta, c, ldc) {
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j <= i; j++) {
+        const at = i * ldc + j;
+        let value = beta === 0 ? 0 : beta * c[at]!;
+        if (alpha !== 0) {
+          let sum = 0;
+          for (let p = 0; p < k; p++)
+            sum += a[trans ? p * lda + i : i * lda + p]! * a[trans ? p * lda + j : j * lda + p]!;
+          value += alpha * sum;
+        }
+        c[at] = value;
+      }
+    }
+  },
   gemv(trans, m, n, alpha, a, lda, x, beta, y) {
     this.gemm(trans, false, trans ? n : m, 1, trans ? m : n, alpha, a, lda, x, 1, beta, y, 1);
   },
@@ -31,6 +61,37 @@ export const referenceKernels: Kernels = {
     this.gemv(false, m, n, 1, a, lda, x, 0, product);
     this.gemv(true, m, n, 1, a, lda, product, 0, y);
   },
+  dot(n, x, y) {
+    let sum = 0;
+    for (let i = 0; i < n; i++) sum += x[i]! * y[i]!;
+    return sum;
+  },
+  axpy(n, alpha, x, y) {
+    for (let i = 0; i < n; i++) y[i] = alpha * x[i]! + y[i]!;
+  },
+  norm2(n, x) {
+    const scale = this.normInf(n, x);
+    if (scale === 0 || !Number.isFinite(scale)) return scale;
+    let sum = 0;
+    for (let i = 0; i < n; i++) sum += (x[i]! / scale) ** 2;
+    return scale * Math.sqrt(sum);
+  },
+  normInf(n, x) {
+    let largest = 0;
+    for (let i = 0; i < n; i++) largest = Math.max(largest, Math.abs(x[i]!));
+    return largest;
+  },
+  norm1(n, x) {
+    let sum = 0;
+    for (let i = 0; i < n; i++) sum += Math.abs(x[i]!);
+    return sum;
+  },
+};
+
+/** Naive loops, one formula a kernel: what every other backend is tested against. */
+export const referenceKernels: Kernels = {
+  ...realKernels,
+  f32: realKernels,
   gatedForward(n, d, p, x, patterns, v, out) {
     const words = patternWords(n);
     for (let i = 0; i < n; i++) {
@@ -73,31 +134,6 @@ export const referenceKernels: Kernels = {
       for (let j = 0; j < d; j++) block[j] = factor === 0 ? 0 : factor * block[j]!;
     }
   },
-  dot(n, x, y) {
-    let sum = 0;
-    for (let i = 0; i < n; i++) sum += x[i]! * y[i]!;
-    return sum;
-  },
-  axpy(n, alpha, x, y) {
-    for (let i = 0; i < n; i++) y[i] = alpha * x[i]! + y[i]!;
-  },
-  norm2(n, x) {
-    const scale = this.normInf(n, x);
-    if (scale === 0 || !Number.isFinite(scale)) return scale;
-    let sum = 0;
-    for (let i = 0; i < n; i++) sum += (x[i]! / scale) ** 2;
-    return scale * Math.sqrt(sum);
-  },
-  normInf(n, x) {
-    let largest = 0;
-    for (let i = 0; i < n; i++) largest = Math.max(largest, Math.abs(x[i]!));
-    return largest;
-  },
-  norm1(n, x) {
-    let sum = 0;
-    for (let i = 0; i < n; i++) sum += Math.abs(x[i]!);
-    return sum;
-  },
   cholesky(n, a, lda) {
     for (let j = 0; j < n; j++) {
       let pivot = a[j * lda + j]!;
@@ -126,4 +162,18 @@ export const referenceKernels: Kernels = {
     }
   },
   symmetricEigen,
+  randomBits(key, first, n, out) {
+    for (let i = 0; i < n; i++) out[i] = streamWord(key, first + i);
+  },
+  randomUniform(key, first, n, out) {
+    for (let i = 0; i < n; i++) out[i] = streamUniform(key, first + i);
+  },
+  randomNormal(key, first, n, out) {
+    for (let i = 0; i < n; i++) {
+      const even = first + i - ((first + i) % 2);
+      const radius = Math.sqrt(-2 * Math.log(1 - streamUniform(key, even)));
+      const angle = 2 * Math.PI * streamUniform(key, even + 1);
+      out[i] = radius * (even === first + i ? Math.cos(angle) : Math.sin(angle));
+    }
+  },
 };

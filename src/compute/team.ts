@@ -1,20 +1,27 @@
 import { startWorker, type WorkerHandle } from "../platform/worker.ts";
 
-/** What assembly/ exports. Pointers are byte offsets into the shared memory. */
-export interface KernelExports {
-  threadWorkBytes(): number;
-  choleskyBlock(n: number, a: number, lda: number, work: number): number;
+/** Kernels on the caller's thread that assembly/ exports for each precision. */
+interface RealExports {
   addPartials(n: number, count: number, partials: number, y: number): void;
   axpy(n: number, alpha: number, x: number, y: number): void;
-  blockSoftThreshold(p: number, d: number, v: number, tau: number): void;
   dot(n: number, x: number, y: number): number;
   norm1(n: number, x: number): number;
   norm2(n: number, x: number): number;
   normInf(n: number, x: number): number;
+}
+
+/** What assembly/ exports. Pointers are byte offsets into the shared memory. */
+export type KernelExports = {
+  readonly [name in keyof RealExports as `${name}${"F64" | "F32"}`]: RealExports[name];
+} & {
+  threadWorkBytes(): number;
+  choleskyBlock(n: number, a: number, lda: number, work: number): number;
+  clearUpper(n: number, a: number, lda: number): void;
+  blockSoftThreshold(p: number, d: number, v: number, tau: number): void;
   run(control: number, count: number, spaces: number): void;
   serve(control: number, id: number, count: number, spaces: number, seen: number): void;
   finish(control: number): void;
-}
+};
 
 /** What a helper thread is started with. */
 export interface ThreadStart {
@@ -26,7 +33,7 @@ export interface ThreadStart {
   readonly spaces: number;
 }
 
-/** A job of assembly/team.ts: its number, and a bit for each argument that is an f64. */
+/** A job of assembly/jobs.ts: its number, and a bit for each argument that is an f64. */
 export interface Job {
   readonly code: number;
   readonly reals: number;

@@ -24,20 +24,40 @@ export interface ComputeOptions {
 export interface Scope {
   /** `length` zeros, 64-byte aligned, in the memory of the kernels. */
   f64(length: number): Float64Array;
+  /** `length` zeros in single precision. */
+  f32(length: number): Float32Array;
   /** `length` zero words, for bit-packed activation patterns. */
   u32(length: number): Uint32Array;
   /** A copy of `source` in the memory of the kernels. */
   copy(source: ArrayLike<number>): Float64Array;
 }
 
+/** The arrays of the two precisions. */
+export type RealArray = Float64Array | Float32Array;
+
+/** Functions of one variable, applied entry by entry. */
+export const ELEMENTWISE = ["relu", "exp", "log1p", "softplus", "tanh", "erf", "sin", "cos"] as const;
+export type ElementwiseName = (typeof ELEMENTWISE)[number];
+
 /**
- * Dense kernels in f64. Matrices are row-major; `lda` is the distance between rows. Every array argument must come
- * from a {@link Scope} of the same {@link Compute} (else TypeError); an array shorter than the shape asks for is a
+ * out_i <- f(x_i) for n entries; `out` may be `x`. At most 2 ulp from the true value in f64 and 4 in f32 (4 on the `js`
+ * backend; sin and cos: up to |x| = 1e5, 3 beyond). softplus(x) = log(1 + exp(x)); relu(x) = max(x, 0), NaN at NaN.
+ */
+export type ElementwiseKernels<A extends RealArray> = {
+  readonly [name in ElementwiseName]: (n: number, x: A, out: A) => void;
+};
+
+/**
+ * Dense kernels of one precision. Matrices are row-major; `lda` is the distance between rows. Every array argument must
+ * come from a {@link Scope} of the same {@link Compute} (else TypeError); an array shorter than the shape asks for is a
  * RangeError that names both. Zero-sized shapes are allowed everywhere. NaN and infinity propagate as in IEEE
  * arithmetic. Outputs may not alias inputs unless said.
  */
-export interface Kernels {
-  /** C <- alpha op(A) op(B) + beta C, with op(A) m x k and op(B) k x n. `beta = 0` overwrites C, NaN included. */
+export interface RealKernels<A extends RealArray> extends ElementwiseKernels<A> {
+  /**
+   * C <- alpha op(A) op(B) + beta C, with op(A) m x k and op(B) k x n. `beta = 0` overwrites C, NaN included;
+   * `alpha = 0` reads neither A nor B (as in BLAS; {@link gemv} and {@link syrk} alike).
+   */
   gemm(
     transA: boolean,
     transB: boolean,
@@ -45,28 +65,45 @@ export interface Kernels {
     n: number,
     k: number,
     alpha: number,
-    a: Float64Array,
+    a: A,
     lda: number,
-    b: Float64Array,
+    b: A,
     ldb: number,
     beta: number,
-    c: Float64Array,
+    c: A,
     ldc: number,
   ): void;
+  /**
+   * Lower triangle of C (n x n) <- alpha op(A) op(A)^T + beta C, with op(A) n x k: A, or the transpose of the stored
+   * k x n matrix when `trans`. The strict upper triangle is neither read nor written.
+   */
+  syrk(trans: boolean, n: number, k: number, alpha: number, a: A, lda: number, beta: number, c: A, ldc: number): void;
   /** y <- alpha op(A) x + beta y with A m x n as stored (`trans`: y has n entries, x has m). */
-  gemv(
-    trans: boolean,
-    m: number,
-    n: number,
-    alpha: number,
-    a: Float64Array,
-    lda: number,
-    x: Float64Array,
-    beta: number,
-    y: Float64Array,
-  ): void;
+  gemv(trans: boolean, m: number, n: number, alpha: number, a: A, lda: number, x: A, beta: number, y: A): void;
   /** y <- A^T (A x), A m x n, reading A once. */
-  normalProduct(m: number, n: number, a: Float64Array, lda: number, x: Float64Array, y: Float64Array): void;
+  normalProduct(m: number, n: number, a: A, lda: number, x: A, y: A): void;
+  dot(n: number, x: A, y: A): number;
+  /** y <- alpha x + y. */
+  axpy(n: number, alpha: number, x: A, y: A): void;
+  /** Euclidean norm, safe against overflow and underflow. */
+  norm2(n: number, x: A): number;
+  /** max |x_i|; NaN if any entry is. */
+  normInf(n: number, x: A): number;
+  /** sum |x_i|. */
+  norm1(n: number, x: A): number;
+  /** out_i <- g_i where x_i > 0, else 0: the derivative of {@link relu} applied to g. `out` may be `x` or `g`. */
+  reluMask(n: number, x: A, g: A, out: A): void;
+  /** out_i <- the angle of the point (x_i, y_i), in [-pi, pi], to 2 ulp (f32: 4). `out` may be `y` or `x`. */
+  atan2(n: number, y: A, x: A, out: A): void;
+}
+
+/** The 64-bit key of a Philox stream, as two words. */
+export type StreamKey = readonly [number, number];
+
+/** All dense kernels in f64; the arrays are as for {@link RealKernels}. */
+export interface Kernels extends RealKernels<Float64Array> {
+  /** The kernels that exist in single precision too; sums are made in f32 unless said. */
+  readonly f32: RealKernels<Float32Array>;
   /**
    * Gated product: out_i <- sum_p D_p(i) x_i . v_p. X is n x d, V is P x d (row p is v_p).
    * `patterns` is bit-packed, {@link patternWords}(n) words a pattern; bit (i mod 32) of word floor(i / 32) is D_p(i).
@@ -94,18 +131,9 @@ export interface Kernels {
   activationPatterns(n: number, d: number, p: number, x: Float64Array, g: Float64Array, out: Uint32Array): void;
   /** Each row v_p of V (P x d) <- max(0, 1 - tau / ||v_p||) v_p, in place (the proximal map of tau sum ||v_p||). */
   blockSoftThreshold(p: number, d: number, v: Float64Array, tau: number): void;
-  dot(n: number, x: Float64Array, y: Float64Array): number;
-  /** y <- alpha x + y. */
-  axpy(n: number, alpha: number, x: Float64Array, y: Float64Array): void;
-  /** Euclidean norm, safe against overflow and underflow. */
-  norm2(n: number, x: Float64Array): number;
-  /** max |x_i|; NaN if any entry is. */
-  normInf(n: number, x: Float64Array): number;
-  /** sum |x_i|. */
-  norm1(n: number, x: Float64Array): number;
   /**
    * Lower Cholesky factor of the symmetric n x n matrix whose lower triangle is in `a`, in place; the strict upper
-   * triangle is set to zero. Returns 0, or k when the leading k x k minor is not positive definite.
+   * triangle is set to zero. Returns 0, or k when the leading k x k minor is not positive definite (`a` is then undefined).
    */
   cholesky(n: number, a: Float64Array, lda: number): number;
   /** B (n x nrhs) <- L^{-1} B, or L^{-T} B when `trans`, with L the lower triangle of `l`. */
@@ -115,6 +143,18 @@ export interface Kernels {
    * triangles read); on return column k of `a` is the k-th eigenvector.
    */
   symmetricEigen(n: number, a: Float64Array, lda: number, values: Float64Array): void;
+  /**
+   * out_i <- the (first + i)-th word of the Philox stream of `key`, as `bits()` of a RandomStream with that key draws
+   * them, whatever the backend and the number of threads.
+   */
+  randomBits(key: StreamKey, first: number, n: number, out: Uint32Array): void;
+  /** out_i <- the (first + i)-th of the uniforms in [0, 1) that a RandomStream draws when it draws nothing else. */
+  randomUniform(key: StreamKey, first: number, n: number, out: Float64Array): void;
+  /**
+   * out_i <- the (first + i)-th of the standard normals that a RandomStream draws when it draws nothing else, up to
+   * the rounding of log, sin and cos.
+   */
+  randomNormal(key: StreamKey, first: number, n: number, out: Float64Array): void;
 }
 
 /** A thread team, its memory and its kernels. Make one a process (or worker) and close it. */

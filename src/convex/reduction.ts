@@ -21,10 +21,10 @@ export interface CoreProblem {
   readonly freeBias: boolean;
   /** What the data were divided by (a power of two): a is `scale` times, beta and M(v) are 1 / `scale` times the original. */
   readonly scale: number;
+  /** What the rotation left out of each row (n norms): M(v) may be larger than over Z by sum |v_i| residual_i. */
+  readonly residual: Float64Array;
   /** Multiply a core objective by this to get the problem's own scaling: 1 (sum) or 1/n (mean). */
   readonly unscale: number;
-  /** The inputs that gate vectors speak of: X, with the bias column when there is one. */
-  readonly inputs: Matrix;
   /** The vector over the augmented inputs with coordinates a: V a. */
   toInput(a: Float64Array): Float64Array;
   /**
@@ -83,6 +83,7 @@ export function reduce(problem: Omit<ConvexProblem, "beta"> & { beta?: number })
   const V = rowSpaceBasis(centered);
   const rotate = V.cols < centered.cols;
   const Z = rotate ? multiply(centered, V) : centered;
+  const residual = rotate ? residualNorms(centered, Z, V) : new Float64Array(n);
   const toInput = (a: Float64Array): Float64Array => {
     if (!rotate) return a;
     const u = new Float64Array(centered.cols);
@@ -108,9 +109,9 @@ export function reduce(problem: Omit<ConvexProblem, "beta"> & { beta?: number })
     y,
     beta: ((problem.beta ?? 0) * (problem.scaling === "mean" ? n : 1)) / scale,
     scale,
+    residual,
     freeBias,
     unscale: problem.scaling === "mean" ? 1 / n : 1,
-    inputs: augmented,
     toInput,
     toNetwork(neurons, c0, gates) {
       const m = neurons.length;
@@ -150,6 +151,7 @@ export function reduce(problem: Omit<ConvexProblem, "beta"> & { beta?: number })
         );
       }
       const neurons: CoreNeuron[] = [];
+      let constant = 0;
       for (let j = 0; j < network.U.rows; j++) {
         const w = network.W.data[j];
         if (w === 0) continue;
@@ -161,11 +163,27 @@ export function reduce(problem: Omit<ConvexProblem, "beta"> & { beta?: number })
           offset += u[k] * shift[k];
         }
         if (bias === "column") u[X.cols] = offset;
+        if (u.every((t) => t === 0)) {
+          if (freeBias) constant += Math.sign(w) * Math.max(0, offset);
+          continue;
+        }
         neurons.push({ a: fromInput(u).map((t) => t * scale), b: freeBias ? offset : 0, sign: w > 0 ? 1 : -1 });
       }
-      return { neurons, c0: freeBias ? network.c0[0] : 0 };
+      return { neurons, c0: freeBias ? network.c0[0] + constant : 0 };
     },
   };
+}
+
+/** ||x_i - V z_i|| of each row. */
+function residualNorms(X: Matrix, Z: Matrix, V: Matrix): Float64Array {
+  const left = new Float64Array(X.cols);
+  return Float64Array.from({ length: X.rows }, (_, i) => {
+    left.set(row(X, i));
+    for (let q = 0; q < V.cols; q++) {
+      for (let k = 0; k < X.cols; k++) left[k] -= V.data[k * V.cols + q] * Z.data[i * V.cols + q];
+    }
+    return Math.hypot(...left);
+  });
 }
 
 function multiply(A: Matrix, B: Matrix): Matrix {

@@ -32,6 +32,8 @@ const QUICK_ROWS = 300;
 /** Candidates added a round when patterns are listed. */
 const BATCH = 24;
 const TINY = 1e-300;
+/** A network this near to the optimum over its own patterns counts as trained; otherwise the solve has stalled. */
+const SOLVED = 1e-4;
 
 /** A lower bound (core scaling) with the dual point behind it. */
 interface LowerBound {
@@ -109,7 +111,11 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
   };
 
   // 1. Train.
-  let iterate = iterateOf(context, startUnits(context, problem, options.start), startOffset(context, options.start));
+  const allowed = listed === null ? null : new Set(listed.map(({ pattern }) => patternKey(pattern)));
+  const start = startUnits(context, problem, options.start).filter(
+    ({ pattern }) => allowed === null || allowed.has(patternKey(pattern)),
+  );
+  let iterate = iterateOf(context, start, startOffset(context, options.start));
   if (core.freeBias && iterate.units.length === 0) iterate = iterateOf(context, [], bestConstant(context));
   const accuracy = certify ? Math.min(SOLVE_ACCURACY, tolerance / 10) : TRAIN_ACCURACY;
   // Time never ends the training before its first solve: a zero network is no answer.
@@ -154,7 +160,11 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
   const lowerBound = final === null ? Number.NEGATIVE_INFINITY : final.value * core.unscale;
   const gap = final === null ? Number.POSITIVE_INFINITY : relativeGap(objective, lowerBound);
   return {
-    status: statusOf(gap <= tolerance, cancelled(), converged || outOfTime() || (own !== null && own.gap <= tolerance)),
+    status: statusOf(
+      gap <= tolerance,
+      cancelled(),
+      outOfTime() || (own === null ? converged : own.gap <= Math.max(tolerance, SOLVED)),
+    ),
     network,
     objective,
     lowerBound,
@@ -175,14 +185,14 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
  * 3; otherwise the best of a local search (a lower estimate, good enough to place a grid), in the problem's scaling.
  */
 export function betaMax(problem: Omit<ConvexProblem, "beta">, options: SolveOptions): number {
-  const core = reduce(problem);
+  const core = reduce({ ...problem, beta: 0 });
   const context = programContext(core, problem.loss, problem.program === "gated");
   const { v } = iterateOf(context, [], core.freeBias ? bestConstant(context) : 0);
   const listed = listPatterns({ ...problem, beta: 0 }, context, options.seed ?? 0);
   const never = (): boolean => false;
   const unit = core.unscale * core.scale;
   if (listed !== null) return (priceListed(context, listed, v, never)?.maximum ?? 0) * unit;
-  if (core.Z.cols <= 3) return boundMaximum(options.compute, core, v, options.seed ?? 0, never).value * unit;
+  if (core.Z.cols <= 3) return boundMaximum(options.compute, core, v, options.seed ?? 0, never).attained * unit;
   const pricer = localSearchPricer(options.compute, context, randomStream(options.seed ?? 0, "beta-max"), never);
   return (pricer.price(v, [], true)[0]?.gain ?? 0) * unit;
 }
@@ -205,8 +215,13 @@ export function networkObjective(problem: ConvexProblem, network: TwoLayerNetwor
   return lossByName(loss).value(f, y) * (scaling === "mean" ? 1 / X.rows : 1) + beta * penalty;
 }
 
-function checkProblem({ X, y, beta, bias, program }: ConvexProblem): void {
+function checkProblem({ X, y, beta, bias, program, loss }: ConvexProblem): void {
   if (y.length !== X.rows) throw new RangeError(`X has ${X.rows} rows, y ${y.length} entries`);
+  if (!X.data.every(Number.isFinite)) throw new RangeError("X has an entry that is not finite");
+  if (!y.every(Number.isFinite)) throw new RangeError("y has an entry that is not finite");
+  if (loss === "logistic" && !y.every((t) => Math.abs(t) === 1)) {
+    throw new RangeError("the logistic loss needs targets -1 and +1");
+  }
   if (!(beta > 0) || !Number.isFinite(beta)) {
     throw new ConfigError(`beta must be a positive number, got ${beta}`, {
       code: "beta",
@@ -263,8 +278,9 @@ function listPatterns(problem: ConvexProblem, context: ProgramContext, seed: num
   const { E, n, p, core } = context;
   if (source.kind === "generated" && program === "relu") return null;
   const list = new Map<string, ListedPattern>();
-  const add = (z: Float64Array, gate: Float64Array | null): void => {
-    const pattern = patternOf(z);
+  const add = (u: Float64Array | null, gate: Float64Array): void => {
+    // A gated network opens its gates itself: its arithmetic decides. Otherwise only the cell matters.
+    const pattern = patternOf(u === null || program === "gated" ? gateValues(problem, gate) : rowsTimes(E, n, p, u));
     if (pattern.every((word) => word === 0)) return; // closed on all rows: contributes nothing
     const key = patternKey(pattern);
     if (!list.has(key)) list.set(key, { pattern, gate });
@@ -273,33 +289,41 @@ function listPatterns(problem: ConvexProblem, context: ProgramContext, seed: num
     if (p > 3) {
       throw new ConfigError(`--patterns all needs rank at most 3, these data have ${p}`, {
         code: "patterns",
-        hint: "leave --patterns out: patterns are then found as they are needed, and the bound still covers all of them",
+        hint: "leave --patterns out, or give a number of patterns to sample",
       });
     }
-    for (const { u } of enumerateCells(E, n, p)) add(rowsTimes(E, n, p, u), core.toInput(u.subarray(0, core.Z.cols)));
+    for (const { u } of enumerateCells(E, n, p)) add(u, core.toInput(u.subarray(0, core.Z.cols)));
   } else if (source.kind === "gates") {
-    const inputs = core.inputs;
-    if (source.G.cols !== inputs.cols) {
+    const columns = problem.X.cols + (problem.bias === "column" ? 1 : 0);
+    if (source.G.cols !== columns) {
       throw new ConfigError(
-        `the gate vectors have ${source.G.cols} entries, the data ${inputs.cols} columns (bias column included)`,
+        `the gate vectors have ${source.G.cols} entries, the data ${columns} columns (bias column included)`,
         {
           code: "gates",
         },
       );
     }
     for (let g = 0; g < source.G.rows; g++) {
-      const gate = source.G.data.slice(g * source.G.cols, (g + 1) * source.G.cols);
-      add(rowsTimes(inputs.data, n, inputs.cols, gate), gate);
+      add(null, source.G.data.slice(g * source.G.cols, (g + 1) * source.G.cols));
     }
   } else {
     const count = source.kind === "sampled" ? source.count : DEFAULT_GATES;
     const random = randomStream(seed, "gates");
     for (let g = 0; g < count; g++) {
       const u = Float64Array.from({ length: p }, () => random.normal());
-      add(rowsTimes(E, n, p, u), core.toInput(u.subarray(0, core.Z.cols)));
+      add(u, core.toInput(u.subarray(0, core.Z.cols)));
     }
   }
   return [...list.values()];
+}
+
+/** g . x_i + h of every row, added up in the order of the network's own forward pass. */
+function gateValues({ X, bias }: ConvexProblem, gate: Float64Array): Float64Array {
+  return Float64Array.from({ length: X.rows }, (_, i) => {
+    let z = bias === "column" ? gate[X.cols] : 0;
+    for (let k = 0; k < X.cols; k++) z += gate[k] * X.data[i * X.cols + k];
+    return z;
+  });
 }
 
 function startUnits(context: ProgramContext, problem: ConvexProblem, start: TwoLayerNetwork | undefined): Unit[] {

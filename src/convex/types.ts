@@ -67,7 +67,7 @@ export interface Solution {
   readonly lowerBound: number;
   readonly gap: number;
   readonly scope: BoundScope;
-  /** How the bound was obtained: `zero`, `exact-rank-1`, `exact-rank-2`, `exact-rank-3`, `shor`, `listed`. */
+  /** How the bound was obtained: `exact-rank-R` (R at most 3), `shor`, `listed`; `none` without a bound. */
   readonly method: string;
   /** The same over the listed (or generated) patterns alone, when it is not the main bound. */
   readonly listed: { readonly patterns: number; readonly lowerBound: number; readonly gap: number } | null;

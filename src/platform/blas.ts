@@ -1,15 +1,7 @@
-import type { LibraryHandle } from "koffi";
-
 type Numbers = Float64Array;
 
-/** A system BLAS, opened: CBLAS with row-major arrays, LAPACK where the library has it. Arguments are not checked. */
-export interface BlasLibrary {
-  /** Name and version, e.g. `OpenBLAS 0.3.21`. */
-  readonly name: string;
-  /** What the library was opened as. */
-  readonly path: string;
-  /** False when the library has no way to set its thread count. */
-  setThreads(threads: number): boolean;
+/** The products of one precision, on row-major arrays. */
+export interface BlasProducts<A> {
   gemm(
     transA: boolean,
     transB: boolean,
@@ -17,25 +9,28 @@ export interface BlasLibrary {
     n: number,
     k: number,
     alpha: number,
-    a: Numbers,
+    a: A,
     lda: number,
-    b: Numbers,
+    b: A,
     ldb: number,
     beta: number,
-    c: Numbers,
+    c: A,
     ldc: number,
   ): void;
-  gemv(
-    trans: boolean,
-    m: number,
-    n: number,
-    alpha: number,
-    a: Numbers,
-    lda: number,
-    x: Numbers,
-    beta: number,
-    y: Numbers,
-  ): void;
+  gemv(trans: boolean, m: number, n: number, alpha: number, a: A, lda: number, x: A, beta: number, y: A): void;
+  /** Lower triangle of C <- alpha op(A) op(A)^T + beta C. */
+  syrk(trans: boolean, n: number, k: number, alpha: number, a: A, lda: number, beta: number, c: A, ldc: number): void;
+}
+
+/** A system BLAS, opened: CBLAS with row-major arrays, LAPACK where the library has it. Arguments are not checked. */
+export interface BlasLibrary extends BlasProducts<Numbers> {
+  /** Name and version, e.g. `OpenBLAS 0.3.21`. */
+  readonly name: string;
+  /** What the library was opened as. */
+  readonly path: string;
+  /** False when the library has no way to set its thread count. */
+  setThreads(threads: number): boolean;
+  readonly single: BlasProducts<Float32Array>;
   /** B (n x nrhs) <- L^{-1} B or L^{-T} B, L lower triangular. */
   trsm(trans: boolean, n: number, nrhs: number, l: Numbers, ldl: number, b: Numbers, ldb: number): void;
   /** Lower Cholesky factor in place; returns LAPACK's `info`. */
@@ -70,10 +65,19 @@ const LEFT = 141;
 
 type Foreign = (...args: readonly unknown[]) => unknown;
 
+/** The part of koffi in use; its own types are not imported, because an optional dependency may be absent at build. */
+interface LibraryHandle {
+  func(name: string, result: string, args: readonly string[]): Foreign;
+}
+interface Koffi {
+  load(path: string): LibraryHandle;
+}
+const KOFFI: string = "koffi";
+
 /** The function, or null when the library does not export it. */
 function find(library: LibraryHandle, name: string, result: string, args: readonly string[]): Foreign | null {
   try {
-    return library.func(name, result, [...args]);
+    return library.func(name, result, args);
   } catch {
     return null;
   }
@@ -92,19 +96,45 @@ function describe(library: LibraryHandle, path: string): string {
   return path.includes("Accelerate") ? "Accelerate" : "BLAS";
 }
 
-function bind(library: LibraryHandle, path: string): BlasLibrary | null {
+/** The products named cblas_<prefix>..., or null when one is missing. */
+function bindProducts<A>(library: LibraryHandle, prefix: "d" | "s", real: "double" | "float"): BlasProducts<A> | null {
   const matrix = ["void *", "int"] as const;
-  const four = ["int", "int", "int", "int"] as const;
-  const gemm = find(library, "cblas_dgemm", "void", [
-    ...[...four, "int", "int", "double"],
-    ...[...matrix, ...matrix, "double", ...matrix],
+  const gemm = find(library, `cblas_${prefix}gemm`, "void", [
+    ...["int", "int", "int", "int", "int", "int", real],
+    ...[...matrix, ...matrix, real, ...matrix],
   ]);
-  const gemv = find(library, "cblas_dgemv", "void", [
-    ...[...four, "double", ...matrix, ...matrix],
-    ...["double", ...matrix],
+  const gemv = find(library, `cblas_${prefix}gemv`, "void", [
+    ...["int", "int", "int", "int", real, ...matrix, ...matrix],
+    ...[real, ...matrix],
   ]);
-  const trsm = find(library, "cblas_dtrsm", "void", [...four, "int", "int", "int", "double", ...matrix, ...matrix]);
-  if (gemm === null || gemv === null || trsm === null) return null;
+  const syrk = find(library, `cblas_${prefix}syrk`, "void", [
+    ...["int", "int", "int", "int", "int", real],
+    ...[...matrix, real, ...matrix],
+  ]);
+  if (gemm === null || gemv === null || syrk === null) return null;
+  const op = (trans: boolean): number => (trans ? TRANS : NO_TRANS);
+  return {
+    gemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) {
+      gemm(ROW_MAJOR, op(transA), op(transB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    },
+    gemv(trans, m, n, alpha, a, lda, x, beta, y) {
+      gemv(ROW_MAJOR, op(trans), m, n, alpha, a, lda, x, 1, beta, y, 1);
+    },
+    syrk(trans, n, k, alpha, a, lda, beta, c, ldc) {
+      syrk(ROW_MAJOR, LOWER, op(trans), n, k, alpha, a, lda, beta, c, ldc);
+    },
+  };
+}
+
+function bind(library: LibraryHandle, path: string): BlasLibrary | null {
+  const double = bindProducts<Numbers>(library, "d", "double");
+  const single = bindProducts<Float32Array>(library, "s", "float");
+  const matrix = ["void *", "int"] as const;
+  const trsm = find(library, "cblas_dtrsm", "void", [
+    ...["int", "int", "int", "int", "int", "int", "int", "double"],
+    ...[...matrix, ...matrix],
+  ]);
+  if (double === null || single === null || trsm === null) return null;
 
   const setThreads = ["openblas_set_num_threads", "MKL_Set_Num_Threads", "bli_thread_set_num_threads"]
     .map((name) => find(library, name, "void", ["int"]))
@@ -121,13 +151,8 @@ function bind(library: LibraryHandle, path: string): BlasLibrary | null {
       setThreads?.(threads);
       return setThreads !== undefined;
     },
-    gemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) {
-      const ops = [transA ? TRANS : NO_TRANS, transB ? TRANS : NO_TRANS];
-      gemm(ROW_MAJOR, ...ops, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-    },
-    gemv(trans, m, n, alpha, a, lda, x, beta, y) {
-      gemv(ROW_MAJOR, trans ? TRANS : NO_TRANS, m, n, alpha, a, lda, x, 1, beta, y, 1);
-    },
+    ...double,
+    single,
     trsm(trans, n, nrhs, l, ldl, b, ldb) {
       trsm(ROW_MAJOR, LEFT, LOWER, trans ? TRANS : NO_TRANS, NON_UNIT, n, nrhs, 1, l, ldl, b, ldb);
     },
@@ -163,9 +188,9 @@ function bind(library: LibraryHandle, path: string): BlasLibrary | null {
 export async function findBlas(): Promise<BlasSearch> {
   const wanted = process.env["OVERPARAM_BLAS"];
   if (wanted === "none") return { library: null, note: "switched off by OVERPARAM_BLAS=none" };
-  let koffi: typeof import("koffi");
+  let koffi: Koffi;
   try {
-    koffi = await import("koffi");
+    koffi = (await import(KOFFI)) as Koffi;
   } catch {
     return { library: null, note: "the optional dependency koffi is not installed" };
   }

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { randomStream } from "../../src/base/random.ts";
 import { probeBlas } from "../../src/compute/create.ts";
-import { type Compute, type ComputeOptions, createCompute } from "../../src/compute/index.ts";
+import { type Compute, type ComputeOptions, createCompute, type Scope } from "../../src/compute/index.ts";
 import { plainMemory } from "../../src/compute/memory.ts";
+import type { RealArray, RealKernels } from "../../src/compute/types.ts";
 import { compileKernels } from "../../src/compute/wasm-module.ts";
 
 async function available(): Promise<{ name: string; options: ComputeOptions }[]> {
@@ -33,6 +34,50 @@ export function onEveryBackend(title: string, cases: (compute: () => Compute) =>
     afterAll(() => compute.close());
     cases(() => compute);
   });
+}
+
+/** One of the two precisions, with its kernels and arrays seen as either kind. */
+export interface Precision {
+  readonly name: "f64" | "f32";
+  /** Distance from 1 to the next number. */
+  readonly epsilon: number;
+  kernels(of: { readonly f32: RealKernels<Float32Array> } & RealKernels<Float64Array>): RealKernels<RealArray>;
+  copy(scope: Scope, source: ArrayLike<number>): RealArray;
+  /** `source` rounded to the precision, outside of any scope. */
+  round(source: ArrayLike<number>): RealArray;
+}
+
+export const PRECISIONS: readonly Precision[] = [
+  {
+    name: "f64",
+    epsilon: 2 ** -52,
+    kernels: (of) => of as unknown as RealKernels<RealArray>,
+    copy: (scope, source) => scope.copy(source),
+    round: (source) => Float64Array.from(source),
+  },
+  {
+    name: "f32",
+    epsilon: 2 ** -23,
+    kernels: (of) => of.f32 as unknown as RealKernels<RealArray>,
+    copy: (scope, source) => {
+      const array = scope.f32(source.length);
+      array.set(source);
+      return array;
+    },
+    round: (source) => Float32Array.from(source),
+  },
+];
+
+/** {@link onEveryBackend}, for both precisions of each. */
+export function onEveryPrecision(
+  title: string,
+  cases: (kernels: () => RealKernels<RealArray>, precision: Precision, compute: () => Compute) => void,
+): void {
+  for (const precision of PRECISIONS) {
+    onEveryBackend(`${title}, ${precision.name}`, (compute) => {
+      cases(() => precision.kernels(compute()), precision, compute);
+    });
+  }
 }
 
 /** `length` numbers, uniform in [-1, 1), that depend on `name` alone. */

@@ -74,6 +74,20 @@ onEveryBackend("gated products", (compute) => {
     );
   });
 
+  it("gatedForward and gatedAdjoint ignore bits beyond the last row", () => {
+    const [n, d, p] = [33, 3, 2];
+    compute().scope((scope) => {
+      const ones = scope.u32(p * patternWords(n)).fill(0xffffffff);
+      const x = scope.f64(n * d).fill(1);
+      const adjoint = scope.f64(p * d);
+      const forward = scope.f64(n);
+      compute().gatedAdjoint(n, d, p, x, ones, scope.f64(n).fill(1), adjoint);
+      compute().gatedForward(n, d, p, x, ones, scope.f64(p * d).fill(1), forward);
+      expect(adjoint.every((value) => value === n)).toBe(true);
+      expect(forward.every((value) => value === d * p)).toBe(true);
+    });
+  });
+
   it("gatedForward and gatedAdjoint do not let a closed gate's NaN or infinity through", () => {
     compute().scope((scope) => {
       const x = scope.copy([1, Number.NaN, 3]);

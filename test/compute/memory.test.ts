@@ -8,8 +8,11 @@ onEveryBackend("memory", (compute) => {
       compute().scope((scope) => {
         const numbers = scope.f64(1000);
         const words = scope.u32(1001);
+        const singles = scope.f32(77);
         expect(numbers.every((value) => Object.is(value, 0))).toBe(true);
         expect(words.every((value) => value === 0)).toBe(true);
+        expect(singles.every((value) => Object.is(value, 0))).toBe(true);
+        singles.fill(Number.NaN);
         numbers.fill(Number.NaN);
         words.fill(0xffffffff);
       });
@@ -68,6 +71,10 @@ onEveryBackend("memory", (compute) => {
         expect(() => compute().gemm(false, false, 2, 2, 2, 1, own, 2, bad, 2, 0, own, 2)).toThrow(TypeError);
         expect(() => compute().cholesky(2, bad, 2)).toThrow(TypeError);
       }
+      const single = scope.f32(4);
+      expect(() => compute().dot(4, own, single as unknown as Float64Array)).toThrow(/y must be a Float64Array/);
+      expect(() => compute().f32.exp(4, own as unknown as Float32Array, single)).toThrow(/x must be a Float32Array/);
+      expect(() => compute().f32.dot(4, single, new Float32Array(4))).toThrow(TypeError);
       const patterns = new Uint32Array(1);
       expect(() => compute().gatedForward(2, 2, 1, own, patterns, own, own)).toThrow(TypeError);
     });
@@ -81,9 +88,14 @@ onEveryBackend("memory", (compute) => {
       expect(() => compute().gemm(false, false, 3, 3, 2, 1, a, 2, a, 3, 0, a, 3)).toThrow(/C \(3 x 3.*9 entries.* 6/);
       expect(() => compute().gemm(true, false, 3, 2, 2, 1, a, 2, a, 2, 0, a, 2)).toThrow(/rows of A/);
       expect(() => compute().gemv(false, 2, 3, 1, a, 3, a.subarray(4), 0, a)).toThrow(/x needs 3 entries.* 2/);
+      expect(() => compute().syrk(true, 3, 2, 1, a, 2, 0, a, 3)).toThrow(/rows of A/);
+      expect(() => compute().syrk(false, 3, 2, 1, a, 2, 0, a, 3)).toThrow(/C \(3 x 3.*9 entries.* 6/);
+      expect(() => compute().tanh(7, a, a)).toThrow(/x needs 7 entries.* 6/);
+      expect(() => compute().atan2(6, a, a, a.subarray(1))).toThrow(/out needs 6 entries.* 5/);
+      expect(() => compute().reluMask(2.5, a, a, a)).toThrow(RangeError);
       expect(() => compute().dot(-1, a, a)).toThrow(RangeError);
       expect(() => compute().dot(1.5, a, a)).toThrow(RangeError);
-      expect(() => compute().gatedForward(33, 0, 1, a, words, a, a)).toThrow(/need 2 words.* 1/);
+      expect(() => compute().gatedForward(33, 0, 1, a, words, a, a)).toThrow(/needs 2 words.* 1/);
       expect(() => compute().blockSoftThreshold(1, 1, a, Number.NaN)).toThrow(RangeError);
       expect(() => compute().blockSoftThreshold(1, 1, a, -1)).toThrow(RangeError);
     });

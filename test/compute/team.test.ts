@@ -3,6 +3,8 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { expect, it } from "vitest";
 import { type Compute, createCompute } from "../../src/compute/index.ts";
+import { startTeam } from "../../src/compute/team.ts";
+import { compileKernels } from "../../src/compute/wasm-module.ts";
 import { uniform } from "./backends.ts";
 
 /** The built library: worker threads and child processes cannot run TypeScript. */
@@ -97,4 +99,25 @@ it("createCompute refuses impossible thread counts", async () => {
   for (const threads of [0, -1, 1.5, Number.NaN]) {
     await expect(createCompute({ threads })).rejects.toThrow(RangeError);
   }
+});
+
+it("startTeam reports a kernel that fails on a helper thread, instead of waiting for it, and still closes", async () => {
+  const { module } = await compileKernels("plain");
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1024, shared: true });
+  const { team, base } = await startTeam(module, memory, 2);
+  const rowsByAddress = { code: 1, reals: (1 << 2) | (1 << 6) };
+  memory.grow(16);
+  const start = Math.ceil(base / 64) * 64;
+  const run = (lda: number): void => team.run(rowsByAddress, 2, [8, 1, 1, start, lda, start, 0, start]);
+  run(0);
+  // Rows so far apart that the first four, of the caller, are in bounds and the helper's four are not.
+  expect(() => run(Math.floor((memory.buffer.byteLength - start) / 8 / 3.5))).toThrow("a compute thread failed");
+  await team.close();
+});
+
+it("close makes the Compute refuse further work", async () => {
+  const compute = await createCompute({ backend: "wasm", threads: 2 });
+  await compute.close();
+  await compute.close();
+  expect(() => compute.scope(() => 0)).toThrow(/closed/);
 });

@@ -8,6 +8,8 @@ import { maximizeExactly } from "./sphere.ts";
 /** An upper bound of M(v) = max_{||u|| <= 1} |sum v_i (z_i'u + b)_+| (b free or 0), and how it was found. */
 export interface MaximumBound {
   readonly value: number;
+  /** Exact methods: the value at the witness, without the allowances for rounding that `value` carries. */
+  readonly attained: number;
   readonly method: "exact" | "shor";
   /** For exact methods: where the maximum is attained (core coordinates), its sign; null otherwise. */
   readonly witness: { readonly u: Float64Array; readonly b: number; readonly sign: 1 | -1 } | null;
@@ -25,15 +27,16 @@ const FREE_BIAS_TAU = [0.03, 0.1, 0.3, 1];
  */
 export function boundMaximum(
   compute: Compute,
-  core: Pick<CoreProblem, "Z" | "freeBias">,
+  core: Pick<CoreProblem, "Z" | "freeBias" | "residual">,
   v: Float64Array,
   seed: number,
   stop: () => boolean,
   late: () => boolean = stop,
 ): MaximumBound {
+  const rest = droppedPart(core.residual, v);
   if (core.Z.cols <= EXACT_RANK) {
     const exact = core.freeBias ? exactFreeBias(core.Z, v, stop) : exactPlain(core.Z, v, stop);
-    if (exact !== null) return exact;
+    if (exact !== null) return { ...exact, value: exact.value + rest };
   }
   let value = 0;
   for (const sign of [1, -1]) {
@@ -44,7 +47,19 @@ export function boundMaximum(
       core.freeBias ? shorFreeBias(compute, core.Z, signed, random, late) : shor(compute, core.Z, signed, random, late),
     );
   }
-  return { value, method: "shor", witness: null };
+  return {
+    value: Number.isNaN(value) ? Number.POSITIVE_INFINITY : value + rest,
+    attained: 0,
+    method: "shor",
+    witness: null,
+  };
+}
+
+/** What rows can add to M(v) through the directions that the rotation to rank r left out. */
+export function droppedPart(residual: Float64Array, v: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < v.length; i++) sum += Math.abs(v[i]) * residual[i];
+  return sum;
 }
 
 type Exact = MaximumBound | null;
@@ -52,11 +67,12 @@ type Z = CoreProblem["Z"];
 
 function exactPlain(Z: Z, v: Float64Array, stop: () => boolean): Exact {
   const rows = weightedRows(Z.data, Z.rows, Z.cols, v);
-  let best: MaximumBound = { value: 0, method: "exact", witness: null };
+  let best: MaximumBound = { value: 0, attained: 0, method: "exact", witness: null };
   for (const sign of [1, -1] as const) {
     const found = maximizeExactly({ ...rows, v: rows.v.map((t) => sign * t) }, stop);
     if (found === null) return null;
-    if (found.value > best.value) best = { ...best, value: found.value, witness: { u: found.u, b: 0, sign } };
+    if (found.value > best.value)
+      best = { ...best, value: found.value, attained: found.value, witness: { u: found.u, b: 0, sign } };
   }
   return { ...best, value: best.value + roundingAllowance(rows) };
 }
@@ -67,7 +83,7 @@ function exactPlain(Z: Z, v: Float64Array, stop: () => boolean): Exact {
  */
 function exactFreeBias(Z: Z, v: Float64Array, stop: () => boolean): Exact {
   const { rows: n, cols: r } = Z;
-  let best: MaximumBound = { value: 0, method: "exact", witness: null };
+  let best: MaximumBound = { value: 0, attained: 0, method: "exact", witness: null };
   let allowance = 0;
   const translated = new Float64Array(n * r);
   for (let pivot = 0; pivot < n; pivot++) {

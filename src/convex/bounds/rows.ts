@@ -39,7 +39,10 @@ export function weightedRows(Z: Float64Array, n: number, r: number, v: Float64Ar
   return { count: alive.length, r, Z: out, v: Float64Array.from(alive, (k) => weights[k]) };
 }
 
-/** The rounding error that a sum over all rows can carry: what exact sweeps add to their result. */
+/** On the sphere, rows whose projection on a plane is below this part of their length count as normal to it. */
+export const PARALLEL = 1e-12;
+
+/** The rounding error (and, on the sphere, the part of nearly normal rows) that a sum over all rows can carry: what exact sweeps add to their result. */
 export function roundingAllowance({ count, r, Z, v }: WeightedRows): number {
   let sum = 0;
   for (let i = 0; i < count; i++) {
@@ -47,5 +50,5 @@ export function roundingAllowance({ count, r, Z, v }: WeightedRows): number {
     for (let k = 0; k < r; k++) norm += Z[i * r + k] ** 2;
     sum += Math.abs(v[i]) * Math.sqrt(norm);
   }
-  return 4 * (r + Math.sqrt(count)) * 2 ** -53 * sum;
+  return (4 * (r + Math.sqrt(count)) * 2 ** -53 + (r === 3 ? PARALLEL : 0)) * sum;
 }

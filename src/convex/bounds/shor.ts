@@ -32,12 +32,8 @@ export function shorBound(
   const b = new Float64Array(r);
   let largest = 0;
   for (let i = 0; i < n; i++) {
-    let sum = 0;
-    for (let k = 0; k < r; k++) {
-      sum += Z[i * r + k] ** 2;
-      b[k] += v[i] * Z[i * r + k];
-    }
-    norms[i] = Math.sqrt(sum);
+    for (let k = 0; k < r; k++) b[k] += v[i] * Z[i * r + k];
+    norms[i] = Math.hypot(...Z.subarray(i * r, (i + 1) * r));
     largest = Math.max(largest, norms[i]);
   }
   return compute.scope((scope) => {
@@ -115,7 +111,7 @@ function trustRegionValue(eigenvalues: Float64Array, g: Float64Array, shift: num
   if (size === 0) return 0;
   const value = (mu: number): number => {
     let sum = mu;
-    for (let k = 0; k < r; k++) if (g[k] !== 0) sum += (g[k] * g[k]) / (4 * (mu - eigenvalues[k] - shift));
+    for (let k = 0; k < r; k++) if (g[k] !== 0) sum += (g[k] / 4) * (g[k] / (mu - eigenvalues[k] - shift));
     return sum;
   };
   // Convex in mu, so golden section on log(mu - floor) from far below to above every scale of the problem.

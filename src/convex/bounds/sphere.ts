@@ -1,8 +1,5 @@
 import { maximizeOnCircle, type SphereMaximum, sweepCircle } from "./circle.ts";
-import type { WeightedRows } from "./rows.ts";
-
-/** Rows whose projection on a plane is below this part of their length count as normal to it. */
-const PARALLEL = 1e-12;
+import { PARALLEL, type WeightedRows } from "./rows.ts";
 
 /** An orthonormal basis (e, f) of the plane normal to x in R^3. */
 function planeBasis(x: ArrayLike<number>): { e: Float64Array; f: Float64Array } {

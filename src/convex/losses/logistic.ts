@@ -16,6 +16,7 @@ function entropy(p: number): number {
  */
 export const logisticLoss: Loss = {
   name: "logistic",
+  trustedStep: 2,
   value(f, y) {
     let sum = 0;
     for (let i = 0; i < y.length; i++) {

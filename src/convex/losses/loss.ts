@@ -9,6 +9,8 @@ export interface Loss {
   value(f: Float64Array, y: Float64Array): number;
   /** out_i <- -d loss / d f_i. */
   negativeGradient(f: Float64Array, y: Float64Array, out: Float64Array): void;
+  /** How far a Newton step may move any f_i: the curvature says nothing beyond. */
+  readonly trustedStep: number;
   /** out_i <- d^2 loss / d f_i^2, kept above a tiny positive floor. */
   curvature(f: Float64Array, y: Float64Array, out: Float64Array): void;
   /** Dual value of alpha v; -Infinity where alpha v is outside the domain of the conjugate. */
@@ -21,6 +23,7 @@ export interface Loss {
 
 /** max over alpha in [0, beta / maxBound] of the dual value of alpha v: a lower bound of the training objective. */
 export function dualBound(loss: Loss, v: Float64Array, y: Float64Array, beta: number, maxBound: number): number {
+  if (!(maxBound >= 0) || !v.every(Number.isFinite)) return Number.NEGATIVE_INFINITY;
   const cap = maxBound > 0 ? beta / maxBound : Number.POSITIVE_INFINITY;
   return loss.dualValue(v, y, loss.bestScale(v, y, cap));
 }

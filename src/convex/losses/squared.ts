@@ -3,6 +3,7 @@ import type { Loss } from "./loss.ts";
 /** sum (f_i - y_i)^2 / 2; dual value of alpha v: alpha v'y - alpha^2 ||v||^2 / 2. */
 export const squaredLoss: Loss = {
   name: "squared",
+  trustedStep: Number.POSITIVE_INFINITY,
   value(f, y) {
     let sum = 0;
     for (let i = 0; i < y.length; i++) sum += (f[i] - y[i]) ** 2;

@@ -107,7 +107,12 @@ export function searchDirections(
   const chosen: Direction[] = [];
   for (const candidate of best) {
     if (chosen.length >= effort.refine) break;
-    if (chosen.every((other) => Math.abs(inner(other.u, candidate.u)) <= 0.9999)) chosen.push(candidate);
+    if (chosen.every((other) => inner(other.u, candidate.u) <= 0.9999)) chosen.push(candidate);
+  }
+  // The fixed points of many starts are few: ascend from some untouched random directions too.
+  for (let s = 0; s < effort.refine / 2; s++) {
+    const u = Float64Array.from({ length: p }, () => random.normal());
+    if (normalize(u)) chosen.push({ u, value: gain(problem, u) });
   }
   const refined = chosen.map((direction) => ascend(problem, direction)).sort((a, b) => b.value - a.value);
   const distinct: Direction[] = [];

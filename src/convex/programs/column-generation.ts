@@ -90,7 +90,7 @@ export function* generateColumns(
     }
     solveFirst = false;
     if (options.stop()) break;
-    const solved = solveRestricted(compute, context, [...working.values()], options);
+    const solved = solveRestricted(compute, context, [...working.values()], current.c0, options);
     const next = gated ? solved : joinSplit(context, solved);
     if (next.objective < current.objective * (1 - PROGRESS)) {
       fruitless.clear();
@@ -109,12 +109,13 @@ function solveRestricted(
   compute: Compute,
   context: ProgramContext,
   units: readonly Unit[],
+  start: number,
   { accuracy, stop }: Pick<GenerationOptions, "accuracy" | "stop">,
 ): Iterate {
   const { core, loss, E, n, p, penalized, gated } = context;
   const blocks = units.map(({ pattern, sign, a }) => ({ pattern, sign, start: a }));
   const { y, beta, freeBias: offset } = core;
-  const program = { E, n, p, penalized, y, loss, beta, cones: !gated, offset, blocks };
+  const program = { E, n, p, penalized, y, loss, beta, cones: !gated, offset, c0: start, blocks };
   const { a, c0 } = solveConeProgram(compute, program, accuracy, stop);
   const solved = units.map((unit, j) => ({ ...unit, a: a[j] }));
   const constant = core.freeBias ? absorbConstants(context, solved) : 0;
@@ -168,7 +169,7 @@ export function consolidate(compute: Compute, context: ProgramContext, iterate: 
   let current = iterate;
   const accept = (units: readonly Unit[]): void => {
     if (stop() || units.length === 0) return;
-    const next = solveRestricted(compute, context, units, { accuracy: UTMOST, stop });
+    const next = solveRestricted(compute, context, units, current.c0, { accuracy: UTMOST, stop });
     if (next.objective <= current.objective * (1 + EQUAL)) current = next;
   };
   for (const angle of PARALLEL) {

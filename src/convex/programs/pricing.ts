@@ -1,6 +1,6 @@
 import type { RandomStream } from "../../base/random.ts";
 import type { Compute } from "../../compute/types.ts";
-import { boundMaximum, EXACT_RANK } from "../bounds/maximum.ts";
+import { boundMaximum, droppedPart, EXACT_RANK } from "../bounds/maximum.ts";
 import { gain, searchDirections } from "../patterns/local-search.ts";
 import { isActive, type Pattern, patternKey, patternOf } from "../patterns/pattern.ts";
 import { boxLeastSquares } from "../solvers/bounded-least-squares.ts";
@@ -142,7 +142,7 @@ export function priceListed(
     }
   }
   candidates.sort((x, y) => y.gain - x.gain);
-  return { maximum, candidates };
+  return { maximum: maximum + droppedPart(core.residual, v), candidates };
 }
 
 /** Prices a fixed list of patterns exactly, at most `batch` candidates at a time. */

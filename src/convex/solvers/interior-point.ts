@@ -28,8 +28,9 @@ export interface ConeProgram {
   readonly loss: Loss;
   readonly beta: number;
   readonly cones: boolean;
-  /** Whether c0 is a variable (else 0). */
+  /** Whether c0 is a variable (else 0), and where it starts. */
   readonly offset: boolean;
+  readonly c0: number;
   readonly blocks: readonly Block[];
 }
 
@@ -154,6 +155,7 @@ class InteriorPoint {
         if (on) for (let k = 0; k < p; k++) this.FT[(j * p + k) * n + i] = block.sign * E[i * p + k];
       }
     });
+    this.c0 = program.offset ? program.c0 : 0;
     // Start: inside the norm cones, slacks floored away from zero, complementarity about a tenth of the penalty.
     const norms = blocks.map(({ start }) => Math.hypot(...start.subarray(0, q)));
     const mean = norms.reduce((sum, norm) => sum + norm, 0) / m;
@@ -235,7 +237,7 @@ class InteriorPoint {
       const affine = this.maxStep();
       const centering = Math.min(1, (this.gapAfter(affine) / gap) ** 3);
       this.direction(Math.max(centering, 1e-10) * mu, true);
-      const step = Math.min(1, STEP_BACK * this.maxStep());
+      const step = Math.min(1, STEP_BACK * this.maxStep(), this.trustedStep());
       if (!(step > 1e-10)) break;
       this.advance(step);
     }
@@ -354,6 +356,17 @@ class InteriorPoint {
       if (dlambda[k] < 0) step = Math.min(step, -lambda[k] / dlambda[k]);
     }
     return step;
+  }
+
+  /** The step within which the loss's curvature can be trusted: no prediction moves further than the loss allows. */
+  trustedStep(): number {
+    const { n, loss } = this.program;
+    if (loss.trustedStep === Number.POSITIVE_INFINITY) return 1;
+    const change = this.target.subarray(0, n);
+    this.predict(this.rhs, change);
+    let largest = 0;
+    for (let i = 0; i < n; i++) largest = Math.max(largest, Math.abs(change[i] + this.dc0));
+    return largest > loss.trustedStep ? loss.trustedStep / largest : 1;
   }
 
   gapAfter(step: number): number {

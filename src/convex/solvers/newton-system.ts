@@ -3,8 +3,8 @@ import type { NormTerm } from "./norm-terms.ts";
 
 /** Rows of a symmetric product made at once. */
 const PANEL = 128;
-/** Added to a block's diagonal, relative to its mean, so that Cholesky survives rounding. */
-const RIDGE = 1e-14;
+/** Added to each diagonal entry, relative to itself, so that Cholesky survives rounding. */
+const RIDGE = 1e-15;
 
 /** What the Newton system is made of; all arrays in kernel memory. */
 export interface NewtonParts {
@@ -129,9 +129,7 @@ export class NewtonSystem {
       this.#compute.gemm(true, false, p, p, n, 1, weighted, p, rows, p, 0, B, p);
     }
     norm.addSecondOrder(B, p);
-    let trace = 0;
-    for (let k = 0; k < p; k++) trace += B[k * p + k];
-    for (let k = 0; k < p; k++) B[k * p + k] += (RIDGE * trace) / p;
+    for (let k = 0; k < p; k++) B[k * p + k] *= 1 + RIDGE;
   }
 
   /** Lower triangle of the dense matrix <- A B' (or A'B), which is symmetric: by panels of rows, up to the diagonal. */
