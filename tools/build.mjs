@@ -1,9 +1,9 @@
 // Builds dist/: assembly/ -> two WebAssembly modules, embedded as base64 in src/compute/modules.generated.ts; then tsc.
 // Plain JavaScript, because it runs before anything is compiled (npm's `prepare`).
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -44,7 +44,7 @@ async function compileAssembly() {
     const args = ["assembly/index.ts", "--baseDir", root, "--outFile", name, ...FLAGS, ...flags];
     const { error, stderr } = await asc.main(args, { writeFile: (file, content) => void outputs.set(file, content) });
     if (error) fail(`asc could not compile assembly/ (${name}): ${error.message}\n${stderr.toString()}`);
-    lines.push(`export const ${name} =`, `  "${Buffer.from(outputs.get(name)).toString("base64")}";`, "");
+    lines.push(`export const ${name}: string =`, `  "${Buffer.from(outputs.get(name)).toString("base64")}";`, "");
   }
   // Renamed into place, so that a reader never sees half a file.
   const scratch = generated.replace("generated.ts", `${process.pid}.generated.ts`);
@@ -60,6 +60,13 @@ const { status, stdout, stderr } = spawnSync(process.execPath, [tsc, "-p", "tsco
   encoding: "utf8",
 });
 if (status !== 0) fail(`tsc found errors in src/:\n${stdout}${stderr}`);
+
+// What has no source any more must not stay behind in dist/.
+for (const entry of readdirSync(join(root, "dist"), { recursive: true, withFileTypes: true })) {
+  const file = join(entry.parentPath, entry.name);
+  const source = join(root, "src", relative(join(root, "dist"), file)).replace(/(\.d\.ts|\.js)$/, ".ts");
+  if (entry.isFile() && !existsSync(source)) rmSync(file);
+}
 
 const main = join(root, "dist/cli/main.js");
 if (existsSync(main)) chmodSync(main, 0o755);
