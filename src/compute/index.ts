@@ -4,7 +4,18 @@
  * (naive loops, the reference of the tests). It knows nothing of networks, losses or data, and hands out no array that
  * outlives its scope.
  */
+export { symmetricEigenvalues } from "./blocked-eigen.ts";
+export {
+  type ConjugateGradientsOptions,
+  type ConjugateGradientsResult,
+  type ConjugateGradientsStatus,
+  conjugateGradients,
+} from "./conjugate-gradients.ts";
 export { createCompute } from "./create.ts";
 export { type DoctorReport, doctorReport } from "./doctor.ts";
-export type { BackendInfo, BackendName, Compute, ComputeOptions, Kernels, Scope } from "./types.ts";
+export { type LanczosOptions, type LanczosResult, lanczos } from "./lanczos.ts";
+export { matrixOperator, normalOperator, type SymmetricOperator } from "./operator.ts";
+export { factorPivotedQr, factorQr, leastSquares, multiplyByQ, type QrFactors, qrRank, thinQ } from "./qr.ts";
+export { numericalRank, svd } from "./svd.ts";
+export type { BackendInfo, BackendName, Compute, ComputeOptions, Kernels, RealKernels, Scope } from "./types.ts";
 export { patternWords } from "./types.ts";

@@ -11,6 +11,7 @@ import { codeTargets, objectiveOf } from "../../src/experiments/problem.ts";
 import { readOnnx, readSafetensors } from "../../src/formats/index.ts";
 import { forward } from "../../src/network/index.ts";
 import { now } from "../../src/platform/clock.ts";
+import type { RunReport } from "../../src/report/index.ts";
 import { smallFit } from "./tables.ts";
 
 interface Observed {
@@ -135,8 +136,17 @@ describe("runFit", () => {
   test("runFit chooses beta by validation on the grid, the same way each time", async () => {
     const settings = smallFit("number", { rows: 60 });
     const first = await run(settings);
-    const ratio = first.outcome.json.problem.beta / first.outcome.json.problem.betaMax;
-    expect([0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002].some((one) => Math.abs(ratio / one - 1) < 1e-12)).toBe(true);
+    // The grid is geometric in shares of the strongest beta tried, which beta_max bounds; one of its points is chosen.
+    const { report } = JSON.parse(text(first.outcome, "report.json")) as { report: RunReport };
+    const betas = (report.validation ?? []).map((point) => point.beta).sort((x, y) => y - x);
+    const shares = [1, 0.4, 0.2, 0.1, 0.04, 0.02, 0.01, 0.004];
+    betas.forEach((beta, k) => {
+      expect(beta / betas[0]!).toBeCloseTo(shares[k]!, 12);
+    });
+    const { beta, betaMax } = first.outcome.json.problem;
+    expect(betas.length).toBeGreaterThan(1);
+    expect(betas[0]!).toBeLessThanOrEqual(0.5 * betaMax * (1 + 1e-12));
+    expect(betas.some((one) => Math.abs(beta / one - 1) < 1e-12)).toBe(true);
     expect(first.events.some((event) => event.kind === "progress" && event.stage === "validate")).toBe(true);
     expect(text(first.outcome, "report.html")).toContain("by validation");
     const second = await run(settings);
