@@ -23,7 +23,7 @@ export const demoCommand = defineCommand({
   }),
   examples: [
     { does: "the first thing to try", line: "overparam demo" },
-    { does: "other data, nothing left in this folder", line: "overparam demo --seed 7 --out /tmp/runs" },
+    { does: "other data, nothing left in this folder", line: "overparam demo --seed 7 --out elsewhere" },
   ],
   async run({ seed, threads, out, quiet, json }, context) {
     const { terminal } = context;
