@@ -17,10 +17,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   data: ["base", "platform"],
   network: ["base", "compute"],
   certificate: [],
+  verify: ["certificate"],
   convex: ["base", "compute", "network", "certificate"],
   formats: ["base", "data", "network"],
   report: ["base"],
-  experiments: ["base", "platform", "compute", "data", "network", "certificate", "convex", "formats", "report"],
+  experiments: ["base", "platform", "compute", "data", "network", "certificate", "verify", "convex", "formats", "report"],
   cli: ["base", "platform", "data", "formats", "report", "experiments"],
 };
 

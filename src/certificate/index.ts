@@ -3,3 +3,4 @@
  * know how one is made or checked, so that the code that checks shares nothing with the code that wrote it.
  */
 export { type Certificate, certificateSchema, type NetworkJson, networkSchema } from "./schema.ts";
+export { ProofWriter } from "./stream.ts";

@@ -2,7 +2,7 @@ import type { Matrix } from "../base/matrix.ts";
 import type { Compute } from "../compute/types.ts";
 import type { TwoLayerNetwork } from "../network/two-layer.ts";
 
-export type LossName = "squared" | "logistic";
+export type LossName = "squared" | "logistic" | "hinge" | "huber";
 /** `sum`: the loss is summed over samples; `mean`: divided by n. The penalty is never scaled. */
 export type Scaling = "sum" | "mean";
 /** See docs/objective.md. `none`; `column`: a penalized column of ones; `output`: all biases free and unpenalized. */
@@ -31,6 +31,10 @@ export interface ConvexProblem {
   readonly y: Float64Array;
   readonly loss: LossName;
   readonly scaling: Scaling;
+  /** n sample weights >= 0 that multiply the loss of each row; default: all 1. `mean` divides by n, not by their sum. */
+  readonly weights?: Float64Array;
+  /** Threshold of the Huber loss: (f-y)^2/2 up to it, linear beyond; default 1. */
+  readonly huber?: number;
   /** Penalty in the problem's own scaling, > 0. */
   readonly beta: number;
   readonly bias: BiasForm;
