@@ -3,5 +3,7 @@
  * hold over all activation patterns (Ergen & Pilanci, arXiv:2002.11219; Pilanci & Ergen, arXiv:2002.10553). Knows
  * losses, patterns, programs, solvers and bounds. Knows nothing of files, tables, runs or the terminal.
  */
-export { betaMax, networkObjective, solveConvex } from "./solve.ts";
+export { betaMax } from "./beta-max.ts";
+export { networkObjective } from "./objective.ts";
+export { solveConvex } from "./solve.ts";
 export type * from "./types.ts";

@@ -23,6 +23,8 @@ export interface CoreProblem {
   readonly scale: number;
   /** What the rotation left out of each row (n norms): M(v) may be larger than over Z by sum |v_i| residual_i. */
   readonly residual: Float64Array;
+  /** The rotation: Z = (augmented X / scale) V; null when there is none. */
+  readonly basis: Matrix | null;
   /** Multiply a core objective by this to get the problem's own scaling: 1 (sum) or 1/n (mean). */
   readonly unscale: number;
   /** The vector over the augmented inputs with coordinates a: V a. */
@@ -110,6 +112,7 @@ export function reduce(problem: Omit<ConvexProblem, "beta"> & { beta?: number })
     beta: ((problem.beta ?? 0) * (problem.scaling === "mean" ? n : 1)) / scale,
     scale,
     residual,
+    basis: rotate ? V : null,
     freeBias,
     unscale: problem.scaling === "mean" ? 1 / n : 1,
     toInput,

@@ -71,7 +71,10 @@ export interface Solution {
   readonly lowerBound: number;
   readonly gap: number;
   readonly scope: BoundScope;
-  /** How the bound was obtained: `exact-rank-R` (R at most 3), `shor`, `listed`; `none` without a bound. */
+  /**
+   * How the bound was obtained: `cones`, `caps`, `transport` (branch and bound), `exact-rank-R` (a sweep, R at most 3), `shor`,
+   * `listed`; `none` without a bound.
+   */
   readonly method: string;
   /** The same over the listed (or generated) patterns alone, when it is not the main bound. */
   readonly listed: { readonly patterns: number; readonly lowerBound: number; readonly gap: number } | null;
@@ -81,6 +84,8 @@ export interface Solution {
   readonly seconds: number;
   /** Dual point behind `lowerBound` (n entries, in the sum scaling) and the bound on M(v) = max_u |v'(Xu)_+| used. */
   readonly dual: { readonly v: Float64Array; readonly maxBound: number };
+  /** Proof of `dual.maxBound` (docs/certificates.md: the `output` of a proof file); null where the bound has none. */
+  readonly proof: Uint8Array<ArrayBuffer> | null;
 }
 
 export interface SolveOptions {

@@ -1,0 +1,97 @@
+import type { Compute } from "../compute/types.ts";
+import { type Climb, Ladder } from "./bounds/ladder.ts";
+import { dualBound } from "./losses/index.ts";
+import { relativeGap } from "./objective.ts";
+import type { Iterate } from "./programs/column-generation.ts";
+import type { ProgramContext } from "./programs/context.ts";
+import { VIOLATED } from "./programs/pricing.ts";
+
+/** A lower bound of the objective (core scaling) with what is behind it. */
+export interface LowerBound {
+  readonly value: number;
+  /** Dual point, n entries, sum scaling. */
+  readonly v: Float64Array;
+  /** Upper bound of M(v) over the core matrix. */
+  readonly maximum: number;
+  readonly method: string;
+  /** Writes the proof of `maximum`; null where there is none. */
+  readonly proof: (() => Uint8Array<ArrayBuffer> | null) | null;
+}
+
+export interface CertifyOptions {
+  readonly tolerance: number;
+  readonly seed: number;
+  readonly now: () => number;
+  readonly stop: () => boolean;
+  /** Whether to end at a witness: a direction that training missed and could use. */
+  readonly repair: boolean;
+}
+
+/** How a certification ended. */
+export interface Certification {
+  readonly bound: LowerBound | null;
+  /** A direction that violates the dual constraint: the network can be improved. */
+  readonly witness: Climb["witness"];
+}
+
+/** Work ends when the gap has not shrunk by this factor during the last stretch. */
+const STALLED = 0.97;
+/** A stretch is so many seconds, or this share of the time so far, whichever is longer. */
+const STRETCH_SECONDS = 6;
+const STRETCH_SHARE = 0.4;
+/** A maximum this near above a witness is as good as the witness. */
+const MARGIN = 1e-10;
+
+/**
+ * Bounds the training objective from below at the dual point of an iterate, for all activation patterns; yields the best
+ * bound so far after every slice of work. Ends at the tolerance, at a witness (`repair`), when no method gains any more, or
+ * when `stop` says so.
+ */
+export function* certifyIterate(
+  compute: Compute,
+  context: ProgramContext,
+  iterate: Iterate,
+  options: CertifyOptions,
+): Generator<LowerBound | null, Certification> {
+  const { now, stop, seed } = options;
+  const { core, loss } = context;
+  const { v, objective } = iterate;
+  const ladder = new Ladder(compute, core, v, { seed, now, stop });
+  let target = maximumFor(context, iterate, options.tolerance);
+  let bound: LowerBound | null = null;
+  const began = now();
+  let since = { seconds: began, gap: Number.POSITIVE_INFINITY };
+  for (;;) {
+    ladder.advance(target);
+    const { maximum, method, witness, finished } = ladder.state(target);
+    const value = dualBound(loss, v, core.y, core.beta, maximum);
+    if (bound === null || value > bound.value) bound = { value, v, maximum, method, proof: () => ladder.proof() };
+    yield bound;
+    const gap = relativeGap(objective, bound.value);
+    if (gap <= options.tolerance || stop()) return { bound, witness: null };
+    if (witness !== null) {
+      if (options.repair && witness.value > core.beta * VIOLATED) return { bound, witness };
+      target = witness.value * (1 + MARGIN);
+    } else if (finished) return { bound, witness: null };
+    if (gap < STALLED * since.gap) since = { seconds: now(), gap };
+    else if (now() - since.seconds > Math.max(STRETCH_SECONDS, STRETCH_SHARE * (now() - began))) {
+      return { bound, witness: null };
+    }
+  }
+}
+
+/** The M(v) at which the gap is the tolerance; beta, or a hair more, when no M(v) would do. */
+function maximumFor({ core, loss }: ProgramContext, { v, objective }: Iterate, tolerance: number): number {
+  const goal = objective - tolerance * Math.abs(objective);
+  const reached = (maximum: number): boolean => dualBound(loss, v, core.y, core.beta, maximum) >= goal;
+  let low = core.beta * (1 + MARGIN);
+  if (!reached(low)) return low;
+  let high = 2 * low;
+  while (reached(high) && high < 1e6 * low) high *= 2;
+  for (let k = 0; k < 60; k++) {
+    const middle = (low + high) / 2;
+    if (reached(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}
