@@ -24,6 +24,8 @@ export interface LoadOptions {
   readonly split?: number | "none";
   /** `columns`: mean 0 and population standard deviation 1 of each number column over the training rows. */
   readonly standardize?: "columns" | "none";
+  /** A column of sample weights, by name or number: numbers >= 0, not a feature. */
+  readonly weights?: string;
   readonly seed?: number;
 }
 
@@ -54,11 +56,13 @@ export function loadDataset(options: LoadOptions): Dataset {
       place: { file },
     });
   }
-  const chosen = chooseColumns(table, options.target);
-  const { features, targetColumn, notes: missingNotes } = settleMissing(table, chosen, missing, standardize);
+  const chosen = chooseColumns(table, options.target, options.weights);
+  const settled = settleMissing(table, chosen, missing, standardize);
+  const { features, targetColumn, weightColumn, notes: missingNotes } = settled;
   const read = readTarget(targetColumn, task);
   const notes = [...table.notes, ...chosen.notes, ...missingNotes, ...read.notes];
   const rows = allRows(read.y.length).filter((i) => !Number.isNaN(read.y[i]!));
+  const weights = weightColumn === null ? null : readWeights(weightColumn, rows);
   if (rows.length < read.y.length) {
     notes.push(`${counted(read.y.length - rows.length, "row")} without a target value dropped`);
   }
@@ -79,13 +83,15 @@ export function loadDataset(options: LoadOptions): Dataset {
     encoded.odd.forEach((count, e) => {
       odd[e]! += count;
     });
-    return { X: encoded.X, y: Float64Array.from(part, (i) => read.y[i]!) };
+    const samples = { X: encoded.X, y: Float64Array.from(part, (i) => read.y[i]!) };
+    return weights === null ? samples : { ...samples, weights: Float64Array.from(part, (i) => weights[i]!) };
   };
   const train = encode(parts.train);
   const test = parts.test === null ? null : encode(parts.test);
   notes.push(...oddCellNotes(preprocessing, odd), ...missingCategoryNotes(columns, parts.train));
   const matrixHash = sha256(littleEndianBytes(train.X.data), littleEndianBytes(train.y));
-  const fingerprint = { file: table.sha256, matrix: matrixHash };
+  const weightsHash = train.weights === undefined ? null : sha256(littleEndianBytes(train.weights));
+  const fingerprint = { file: table.sha256, matrix: matrixHash, weights: weightsHash };
   return { train, test, preprocessing, target: read.target, notes, fingerprint };
 }
 
@@ -93,44 +99,75 @@ interface ChosenColumns {
   /** All columns but the target and the row numbers. */
   readonly features: readonly Column[];
   readonly targetColumn: Column;
+  readonly weightColumn: Column | null;
   readonly notes: readonly string[];
 }
 
-function chooseColumns(table: Table, wanted: string): ChosenColumns {
+function chooseColumns(table: Table, wanted: string, weights: string | undefined): ChosenColumns {
   const fromFile = isVectorFile(wanted) && table.columns.every(({ name }) => name !== wanted);
   const targetColumn = fromFile ? targetFromFile(table, wanted) : findColumn(table, wanted);
   const notes: string[] = [];
   if (!fromFile && targetColumn.name !== wanted) notes.push(`the target ${wanted} is column "${targetColumn.name}"`);
+  const weightColumn = weights === undefined ? null : findColumn(table, weights);
+  if (weightColumn === targetColumn) {
+    throw new ConfigError(`column "${targetColumn.name}" is both target and weights`, {
+      code: "weights-are-target",
+      hint: "name another column with --weights",
+    });
+  }
   const features = table.columns.filter((column, j) => {
-    if (column === targetColumn) return false;
+    if (column === targetColumn || column === weightColumn) return false;
     const index = j === 0 && isRowNumber(column);
     if (index) notes.push(`dropped ${column.name}: it has no name and only counts the rows`);
     return !index;
   });
-  return { features, targetColumn, notes };
+  return { features, targetColumn, weightColumn, notes };
 }
 
 /** The same columns without the rows that the policy leaves out. Columns that tell nothing may have missing cells. */
 function settleMissing(
   table: Table,
-  { features, targetColumn }: ChosenColumns,
+  { features, targetColumn, weightColumn }: ChosenColumns,
   policy: MissingPolicy,
   standardize: "columns" | "none",
 ): ChosenColumns {
-  if (policy === "impute") return { features, targetColumn, notes: [] };
+  if (policy === "impute") return { features, targetColumn, weightColumn, notes: [] };
   const { encodings } = fitPreprocessing(features, allRows(table.rows), standardize, table.file).preprocessing;
   const used = new Set(encodings.map(({ column }) => column));
   const telling = features.filter(({ name }) => used.has(name));
   if (policy === "error") {
     requireComplete(table, [...telling, targetColumn]);
-    return { features, targetColumn, notes: [] };
+    return { features, targetColumn, weightColumn, notes: [] };
   }
   const { rows, notes } = completeRows(table, telling);
   return {
     features: features.map((column) => takeRows(column, rows)),
     targetColumn: takeRows(targetColumn, rows),
+    weightColumn: weightColumn === null ? null : takeRows(weightColumn, rows),
     notes,
   };
+}
+
+/**
+ * The weights of the rows in use (others are left as they are).
+ *
+ * @throws DataError when one is missing, negative or no number, or when all are zero.
+ */
+function readWeights(column: Column, rows: Uint32Array): Float64Array {
+  const { name, place } = column;
+  const refuse = (message: string, hint: string): DataError =>
+    new DataError(message, { code: "bad-weights", hint, place });
+  if (column.kind !== "number") {
+    throw refuse(`weights "${name}" are text, such as "${column.categories[0]}"`, "weights are numbers of at least 0");
+  }
+  const bad = rows.find((i) => !(column.values[i]! >= 0));
+  if (bad !== undefined) {
+    const value = column.values[bad]!;
+    const what = Number.isNaN(value) ? "a missing cell" : `the value ${value}`;
+    throw refuse(`weights "${name}" have ${what} in row ${bad + 1}`, "weights are numbers of at least 0");
+  }
+  if (rows.every((i) => column.values[i] === 0)) throw refuse(`weights "${name}" are all 0`, "some row must count");
+  return column.values;
 }
 
 function targetFromFile(table: Table, file: string): Column {

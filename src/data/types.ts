@@ -82,6 +82,8 @@ export interface Target {
 export interface Samples {
   readonly X: Matrix;
   readonly y: Float64Array;
+  /** n sample weights, when a column of them was named. */
+  readonly weights?: Float64Array;
 }
 
 /** Training and test part, encoded. */
@@ -92,6 +94,6 @@ export interface Dataset {
   readonly target: Target;
   /** Plain sentences on what was done: columns dropped, cells imputed, how the task was chosen. */
   readonly notes: readonly string[];
-  /** sha256 (hex) of the raw file, and of the training matrix (X row-major then y, little-endian f64). */
-  readonly fingerprint: { readonly file: string; readonly matrix: string };
+  /** sha256 (hex) of the raw file, of the training matrix (X row-major then y, little-endian f64), and of the weights. */
+  readonly fingerprint: { readonly file: string; readonly matrix: string; readonly weights: string | null };
 }

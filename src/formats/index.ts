@@ -6,5 +6,6 @@
  * model that passed every check or with a DataError, and allocates in proportion to the bytes it was given.
  */
 export { type OnnxPrecision, readOnnx, writeOnnx } from "./onnx.ts";
+export { readOnnxChain } from "./onnx-chain.ts";
 export { readSafetensors, writeSafetensors } from "./safetensors.ts";
 export type { SavedModel } from "./saved-model.ts";

@@ -2,7 +2,14 @@
  * The part of the ONNX schema that our graphs use, as a protobuf descriptor. Names and field numbers are those of
  * onnx.proto3 (ONNX, https://github.com/onnx/onnx); fields left out here are skipped when a file is read.
  */
-import { create, createFileRegistry, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
+import {
+  create,
+  createFileRegistry,
+  type DescField,
+  type DescMessage,
+  type Message,
+  ScalarType,
+} from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import {
@@ -19,6 +26,7 @@ export const INT_ATTRIBUTE = 2;
 
 interface Attribute extends Message<"onnx.AttributeProto"> {
   name: string;
+  f: number;
   i: bigint;
   type: number;
 }
@@ -35,6 +43,8 @@ export interface Initializer extends Message<"onnx.TensorProto"> {
   dims: bigint[];
   dataType: number;
   name: string;
+  floatData: number[];
+  doubleData: number[];
   rawData: Uint8Array;
   externalData: StringPair[];
   dataLocation: number;
@@ -94,6 +104,8 @@ const scalars = new Map([
   ["bytes", Type.BYTES],
   ["int32", Type.INT32],
   ["int64", Type.INT64],
+  ["float", Type.FLOAT],
+  ["double", Type.DOUBLE],
 ]);
 
 /** `name: [number, type]`; a type is a scalar or the path of a message, followed by `[]` when the field is repeated. */
@@ -142,10 +154,12 @@ const file = create(FileDescriptorProtoSchema, {
       attribute: [5, "AttributeProto[]"],
       domain: [7, "string"],
     }),
-    message("AttributeProto", { name: [1, "string"], i: [3, "int64"], type: [20, "int32"] }),
+    message("AttributeProto", { name: [1, "string"], f: [2, "float"], i: [3, "int64"], type: [20, "int32"] }),
     message("TensorProto", {
       dims: [1, "int64[]"],
       data_type: [2, "int32"],
+      float_data: [4, "float[]"],
+      double_data: [10, "double[]"],
       name: [8, "string"],
       raw_data: [9, "bytes"],
       external_data: [13, "StringStringEntryProto[]"],
@@ -184,9 +198,10 @@ export function checkWire(bytes: Uint8Array): void {
     while (reader.pos < end) {
       const [number, wireType] = reader.tag();
       const field = desc.fields.find((candidate) => candidate.number === number);
-      const integer = field?.scalar === ScalarType.INT32 || field?.scalar === ScalarType.INT64;
-      const packed = integer && field.fieldKind === "list" && wireType === WireType.LengthDelimited;
-      if (field !== undefined && !packed && wireType !== (integer ? WireType.Varint : WireType.LengthDelimited)) {
+      const own = field === undefined ? wireType : wireTypeOf(field);
+      const packed =
+        own !== WireType.LengthDelimited && field?.fieldKind === "list" && wireType === WireType.LengthDelimited;
+      if (field !== undefined && !packed && wireType !== own) {
         throw new Error(`${field} has wire type ${wireType}`);
       }
       records++;
@@ -196,6 +211,8 @@ export function checkWire(bytes: Uint8Array): void {
       } else if (packed) {
         const length = reader.uint32();
         const packedEnd = reader.pos + length;
+        // Floats are counted with the bytes, not one by one: they are as large as what they become.
+        if (own !== WireType.Varint) reader.pos = packedEnd;
         for (; reader.pos < packedEnd; records++) reader.int64();
         if (reader.pos > packedEnd) throw new Error(`${field} is cut short`);
       } else {
@@ -206,4 +223,10 @@ export function checkWire(bytes: Uint8Array): void {
     if (reader.pos > end) throw new Error(`${desc} is cut short`);
   };
   walk(ModelSchema as DescMessage, bytes.length);
+}
+
+function wireTypeOf({ scalar }: DescField): WireType {
+  if (scalar === ScalarType.INT32 || scalar === ScalarType.INT64) return WireType.Varint;
+  if (scalar === ScalarType.FLOAT) return WireType.Bit32;
+  return scalar === ScalarType.DOUBLE ? WireType.Bit64 : WireType.LengthDelimited;
 }

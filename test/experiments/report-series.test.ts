@@ -43,7 +43,7 @@ function dataset(
     preprocessing: { encodings, features: encodings.map(({ column }) => column) },
     target,
     notes: [],
-    fingerprint: { file: "", matrix: "" },
+    fingerprint: { file: "", matrix: "", weights: null },
   };
 }
 
