@@ -4,6 +4,7 @@
  * losses, patterns, programs, solvers and bounds. Knows nothing of files, tables, runs or the terminal.
  */
 export { betaMax } from "./beta-max.ts";
+export { type Loss, lossOf } from "./losses/index.ts";
 export { networkObjective } from "./objective.ts";
 export { solveConvex } from "./solve.ts";
 export type * from "./types.ts";

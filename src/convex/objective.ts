@@ -1,6 +1,6 @@
 import { ConfigError } from "../base/errors.ts";
 import { forward, type TwoLayerNetwork } from "../network/two-layer.ts";
-import { lossByName } from "./losses/index.ts";
+import { lossOf } from "./losses/index.ts";
 import type { ConvexProblem } from "./types.ts";
 
 const TINY = 1e-300;
@@ -11,7 +11,7 @@ const TINY = 1e-300;
  * ||u_j|| when it is a penalized column.
  */
 export function networkObjective(problem: ConvexProblem, network: TwoLayerNetwork): number {
-  const { X, y, loss, scaling, beta, bias } = problem;
+  const { X, y, scaling, beta, bias } = problem;
   const f = forward(network, X).data;
   const d = X.cols;
   let penalty = 0;
@@ -20,7 +20,7 @@ export function networkObjective(problem: ConvexProblem, network: TwoLayerNetwor
     for (let k = 0; k < d; k++) norm += network.U.data[j * d + k] ** 2;
     penalty += Math.sqrt(norm) * Math.abs(network.W.data[j]);
   }
-  return lossByName(loss).value(f, y) * (scaling === "mean" ? 1 / X.rows : 1) + beta * penalty;
+  return lossOf(problem).value(f, y) * (scaling === "mean" ? 1 / X.rows : 1) + beta * penalty;
 }
 
 /** Refuses a problem that cannot be posed. */

@@ -1,4 +1,5 @@
 import { type Matrix, matrix, row } from "../base/matrix.ts";
+import { outsideMatrix } from "../compute/outside.ts";
 import type { Compute, Scope } from "../compute/types.ts";
 import { softplus } from "./metrics.ts";
 
@@ -40,37 +41,38 @@ export interface Components {
 /** Squared singular values below this share of the largest are rounding errors of the Gram matrix. */
 const RANK_TOLERANCE = 1e-12;
 
-/** Principal components of X through the smaller of its two Gram matrices. */
+/** Principal components of X through the smaller of its two Gram matrices; X may be larger than the kernel memory. */
 export function principalComponents(compute: Compute, X: Matrix): Components {
   const { rows: n, cols: d } = X;
   const mean = new Float64Array(d);
   for (let i = 0; i < n; i++) for (let k = 0; k < d; k++) mean[k] += X.data[i * d + k] / n;
+  // The centered X, or its transpose when it is wide: never more columns than rows.
+  const wide = d > n;
+  const [long, size] = wide ? [d, n] : [n, d];
+  const data = new Float64Array(n * d);
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < d; k++) data[wide ? k * n + i : i * d + k] = X.data[i * d + k] - mean[k];
+  }
+  const tall = outsideMatrix(compute, long, size, data);
   return compute.scope((scope) => {
-    const centered = scope.copy(X.data);
-    for (let i = 0; i < n; i++) for (let k = 0; k < d; k++) centered[i * d + k] -= mean[k];
-    const wide = d > n;
-    const size = wide ? n : d;
-    const gram = scope.f64(size * size);
-    compute.gemm(!wide, wide, size, size, wide ? d : n, 1, centered, d, centered, d, 0, gram, size);
+    const vectors = scope.f64(size * size);
+    tall.gram(vectors);
     const values = scope.f64(size);
-    compute.symmetricEigen(size, gram, size, values);
+    compute.symmetricEigen(size, vectors, size, values);
     const largest = size === 0 ? 0 : values[size - 1];
     const kept: number[] = [];
     for (let k = size - 1; k >= 0 && values[k] > RANK_TOLERANCE * largest; k--) kept.push(k);
     const r = kept.length;
     const squares = Float64Array.from(kept, (k) => values[k]);
-    const basis = scope.f64(size * r);
-    for (let i = 0; i < size; i++) for (let k = 0; k < r; k++) basis[i * r + k] = gram[i * size + kept[k]!];
-    const product = scope.f64((wide ? d : n) * r);
-    if (wide) {
-      // Eigenvectors P of X X': T = P S, V = X' P / S.
-      compute.gemm(true, false, d, r, n, 1, centered, d, basis, r, 0, product, r);
-      for (let i = 0; i < d * r; i++) product[i] /= Math.sqrt(squares[i % r]);
-      for (let i = 0; i < n * r; i++) basis[i] *= Math.sqrt(squares[i % r]);
-      return { T: matrix(n, r, basis.slice()), V: matrix(d, r, product.slice()), mean, squares };
-    }
-    compute.gemm(false, false, n, r, d, 1, centered, d, basis, r, 0, product, r);
-    return { T: matrix(n, r, product.slice()), V: matrix(d, r, basis.slice()), mean, squares };
+    const basis = matrix(size, r);
+    for (let i = 0; i < size; i++) for (let k = 0; k < r; k++) basis.data[i * r + k] = vectors[i * size + kept[k]!];
+    const product = matrix(long, r);
+    tall.gemm(false, r, 1, basis.data, 0, product.data);
+    if (!wide) return { T: product, V: basis, mean, squares };
+    // Eigenvectors P of X X': T = P S, V = X' P / S.
+    for (let i = 0; i < d * r; i++) product.data[i] /= Math.sqrt(squares[i % r]);
+    for (let i = 0; i < n * r; i++) basis.data[i] *= Math.sqrt(squares[i % r]);
+    return { T: basis, V: product, mean, squares };
   });
 }
 
@@ -184,48 +186,49 @@ export function logisticRegression(
 
 /** Newton's method on (w, b), w over the columns of T; returns r weights and then the intercept. */
 function newton(compute: Compute, scope: Scope, T: Matrix, y: Float64Array, expired: () => boolean) {
-  const n = T.rows;
-  const size = T.cols + 1;
-  // A = [T 1]
-  const A = scope.f64(n * size);
-  for (let i = 0; i < n; i++) {
-    A.set(row(T, i), i * size);
-    A[i * size + T.cols] = 1;
-  }
-  const weighted = scope.f64(n * size);
+  const { rows: n, cols: r } = T;
+  const size = r + 1;
+  const components = outsideMatrix(compute, n, r, T.data);
+  // Rows of [T 1], weighted.
+  const weighted = new Float64Array(n * size);
+  const curvature = outsideMatrix(compute, n, size, weighted);
   const hessian = scope.f64(size * size);
-  const residual = scope.f64(n);
+  const residual = new Float64Array(n);
   const gradient = scope.f64(size);
   const step = scope.f64(size);
   const w = scope.f64(size);
   const trial = scope.f64(size);
-  const f = scope.f64(n);
+  const f = new Float64Array(n);
   /** Objective at v; leaves the predictions in f. */
   const objectiveAt = (v: Float64Array): number => {
-    compute.gemv(false, n, size, 1, A, size, v, 0, f);
+    f.fill(v[r]);
+    components.gemv(false, 1, v, 1, f);
     let sum = 0;
     for (let i = 0; i < n; i++) sum += softplus(-y[i] * f[i]);
-    for (let p = 0; p < T.cols; p++) sum += (LOGISTIC_RIDGE / 2) * v[p] * v[p];
+    for (let p = 0; p < r; p++) sum += (LOGISTIC_RIDGE / 2) * v[p] * v[p];
     return sum;
   };
   let objective = objectiveAt(w);
   let converged = false;
   for (let k = 0; k < NEWTON_STEPS && !converged && !expired(); k++) {
-    // 1. Gradient A'(p - y) + ridge and Hessian A' diag(p (1 - p)) A + ridge.
+    // 1. With A = [T 1]: gradient A'(p - y) + ridge and Hessian A' diag(p (1 - p)) A + ridge.
+    gradient[r] = 0;
     for (let i = 0; i < n; i++) {
       const miss = 1 / (1 + Math.exp(y[i] * f[i]));
       residual[i] = -y[i] * miss;
+      gradient[r] += residual[i];
       const root = Math.sqrt(miss * (1 - miss));
-      for (let p = 0; p < size; p++) weighted[i * size + p] = root * A[i * size + p];
+      for (let p = 0; p < r; p++) weighted[i * size + p] = root * T.data[i * r + p];
+      weighted[i * size + r] = root;
     }
-    compute.gemv(true, n, size, 1, A, size, residual, 0, gradient);
-    compute.gemm(true, false, size, size, n, 1, weighted, size, weighted, size, 0, hessian, size);
+    components.gemv(true, 1, residual, 0, gradient);
+    curvature.gram(hessian);
     let trace = 0;
     for (let p = 0; p < size; p++) trace += hessian[p * size + p];
     for (let p = 0; p < size; p++) {
-      gradient[p] += p < T.cols ? LOGISTIC_RIDGE * w[p] : 0;
+      gradient[p] += p < r ? LOGISTIC_RIDGE * w[p] : 0;
       // The intercept is not penalized: the last term only keeps a vanishing Hessian factorizable.
-      hessian[p * size + p] += p < T.cols ? LOGISTIC_RIDGE : 1e-14 * trace + 1e-300;
+      hessian[p * size + p] += p < r ? LOGISTIC_RIDGE : 1e-14 * trace + 1e-300;
     }
     // 2. Newton step by Cholesky.
     step.set(gradient);

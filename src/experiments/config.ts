@@ -51,18 +51,28 @@ export const fitSettingsSchema = z
       group: "Data",
       description: "columns: mean 0, deviation 1 over the training rows",
     }),
-    loss: setting(z.enum(["auto", "squared", "logistic"]).default("auto"), {
+    weights: setting(z.string().min(1).optional(), {
+      group: "Data",
+      description: "column of sample weights (numbers >= 0)",
+      value: "COLUMN",
+    }),
+    loss: setting(z.enum(["auto", "squared", "logistic", "hinge", "huber"]).default("auto"), {
       group: "Problem",
       description: "auto: logistic for two classes, squared otherwise",
+    }),
+    huber: setting(z.number().positive().default(1), {
+      group: "Problem",
+      description: "Huber loss: errors beyond this count linearly",
+      value: "NUMBER",
     }),
     scaling: setting(z.enum(["sum", "mean"]).default("mean"), {
       group: "Problem",
       description: "loss summed over the samples or averaged",
     }),
-    beta: setting(z.union([z.number().positive(), z.literal("auto")]).default("auto"), {
+    beta: setting(z.union([z.number().positive(), z.enum(["auto", "certified"])]).default("auto"), {
       group: "Problem",
-      description: "penalty (beta/2)(|U|^2 + |w|^2); auto: by validation",
-      value: "NUMBER|auto",
+      description: "penalty (beta/2)(|U|^2 + |w|^2); auto: by validation; certified: the smallest that closes",
+      value: "NUMBER|auto|certified",
     }),
     betaRatio: setting(z.number().positive().optional(), {
       group: "Problem",

@@ -40,6 +40,8 @@ export const fitJsonSchema = z.object({
     betaMax: z.number(),
     bias: z.enum(["none", "column", "output"]),
     program: z.enum(["relu", "gated"]),
+    /** Threshold of the Huber loss, when that is the loss. */
+    huber: z.number().optional(),
   }),
   /** With one-against-rest: sums over the classes; the status is the worst of them. */
   result: z.object(solveFields),

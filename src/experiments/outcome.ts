@@ -71,6 +71,7 @@ export function savedNetwork(outputs: readonly SolvedOutput[]): TwoLayerNetwork 
 function fitJson(record: FitRecord): FitJson {
   const { dataset, objective, betaMax, outputs, settings, evaluation, baselines, backend } = record;
   const { X } = dataset.train;
+  const { weights: _weights, ...posed } = objective;
   const results = outputs.map(outputJson);
   const perClass = outputs.map(({ name }, q) => ({ class: name, ...results[q]! }));
   return {
@@ -78,7 +79,7 @@ function fitJson(record: FitRecord): FitJson {
     command: "fit",
     version: VERSION,
     run: null,
-    problem: { rows: X.rows, features: X.cols, outputs: outputs.length, betaMax, ...objective },
+    problem: { rows: X.rows, features: X.cols, outputs: outputs.length, betaMax, ...posed },
     result: totalResult(results, settings.tolerance),
     ...(outputs.length > 1 ? { perClass } : {}),
     metrics: {

@@ -6,6 +6,7 @@ import { type Dataset, loadDataset, readNpy } from "../data/index.ts";
 import { forward } from "../network/index.ts";
 import { readBytes, sha256 } from "../platform/index.ts";
 import { principalComponents } from "./baselines.ts";
+import { certifiedBeta } from "./certified-beta.ts";
 import { type Checkpoint, checkResumable } from "./checkpoint.ts";
 import type { FitSettings } from "./config.ts";
 import { evaluate, fitBaselines } from "./evaluation.ts";
@@ -30,6 +31,8 @@ export interface PipelineContext {
 /** Shares of the time: for the baselines, and for the choice of beta. */
 const BASELINE_SHARE = 0.1;
 const VALIDATION_SHARE = 0.35;
+/** Of the search for the smallest beta that closes. */
+const CERTIFIED_SHARE = 0.6;
 /** Progress is told at most this often, in seconds. */
 const PROGRESS_SECONDS = 0.05;
 
@@ -51,14 +54,23 @@ export async function runFit(settings: FitSettings, context: PipelineContext): P
   }
 }
 
-function load({ data, target, task, split, missing, standardize, seed }: FitSettings): Dataset {
+function load({ data, target, task, split, missing, standardize, weights, seed }: FitSettings): Dataset {
   if (target === undefined) {
     throw new ConfigError("no target: which column is to be predicted?", {
       code: "target-missing",
       hint: "name it with --target COLUMN",
     });
   }
-  return loadDataset({ file: data, target, task, split: split === 0 ? "none" : split, missing, standardize, seed });
+  return loadDataset({
+    file: data,
+    target,
+    task,
+    split: split === 0 ? "none" : split,
+    missing,
+    standardize,
+    ...(weights === undefined ? {} : { weights }),
+    seed,
+  });
 }
 
 /** Seconds of the whole time that are kept for starting the program and for writing what was found. */
@@ -90,6 +102,8 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
     bias: settings.bias,
     program: settings.program,
     patterns: patternSource(settings, gates),
+    ...(train.weights === undefined ? {} : { weights: train.weights }),
+    ...(loss === "huber" ? { huber: settings.huber } : {}),
   };
   if (resume !== null) checkResumable(resume, settings, dataset.fingerprint.matrix, names);
 
@@ -116,12 +130,14 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
   // A solve ends with a last search and bound over all rows, which take about as long as this did.
   const deadline = end - Math.min(now() - asked, budget);
   const labels = target.classes === null ? null : train.y;
-  const until = Math.min(now() + VALIDATION_SHARE * settings.time, deadline);
+  const share = settings.beta === "certified" ? CERTIFIED_SHARE : VALIDATION_SHARE;
+  const until = Math.min(now() + share * settings.time, deadline);
   const top = gridTop(betaMax, coding === "number" ? centeredBetaMax(column(Y, 0), betaMaxFor) : betaMax);
   const task = { problem, Y, labels, betaMax, gridTop: top, seed: settings.seed, deadline: until, solve };
   const { beta, points: validation, notes: betaNotes } = chooseBeta(settings, task, context);
   betaNotes.forEach(note);
-  const objective: Objective = { loss, scaling: problem.scaling, beta, bias: problem.bias, program: problem.program };
+  const { X: _X, patterns: _patterns, ...posed } = problem;
+  const objective: Objective = { ...posed, beta };
 
   // 4. Every output: its share of the time that is left.
   const history: HistoryLine[] = [];
@@ -177,16 +193,19 @@ function chooseBeta(
 ): { readonly beta: number } & Pick<ValidationResult, "points" | "notes"> {
   const { betaMax } = task;
   const known = (value: number, notes: readonly string[] = []) => ({ beta: value, points: [], notes });
-  if (beta !== "auto") return known(beta);
+  if (typeof beta === "number") return known(beta);
   if (!(betaMax > 0)) return known(1, ["beta_max is 0: every beta gives a constant network; beta set to 1"]);
   if (betaRatio !== undefined) return known(betaRatio * betaMax);
   if (resume !== null) return known(resume.beta);
   const idle = { objective: null, bound: null, gap: null, neurons: 0 };
-  const { ratio, points, notes } = validateBeta({
-    ...task,
-    onProgress: (label, fraction) =>
-      emit({ kind: "progress", stage: "validate", label, ...idle, fraction, seconds: now() - started }),
-  });
+  const onProgress = (label: string, fraction: number): void =>
+    emit({ kind: "progress", stage: "validate", label, ...idle, fraction, seconds: now() - started });
+  if (beta === "certified") {
+    const { ratio, notes } = certifiedBeta({ ...task, onProgress });
+    if (cancelled()) throw new FitCancelled();
+    return known(ratio * betaMax, notes);
+  }
+  const { ratio, points, notes } = validateBeta({ ...task, onProgress });
   if (cancelled()) throw new FitCancelled();
   return { beta: ratio * betaMax, points, notes };
 }

@@ -1,10 +1,9 @@
 import { ConfigError } from "../base/errors.ts";
 import { type Matrix, matrix } from "../base/matrix.ts";
-import type { BiasForm, LossName, Program, Scaling } from "../convex/types.ts";
+import { type BiasForm, type LossName, lossOf, type Program, type Scaling } from "../convex/index.ts";
 import type { Target } from "../data/types.ts";
 import { forward, type HiddenBiases, pathNorm, penalty, type TwoLayerNetwork } from "../network/index.ts";
 import type { FitSettings } from "./config.ts";
-import { softplus } from "./metrics.ts";
 
 /**
  * How the target column becomes the numbers that an output is fitted to: the number itself; -1/+1; or 0/1 (the one-hot
@@ -19,7 +18,14 @@ export interface Objective {
   readonly beta: number;
   readonly bias: BiasForm;
   readonly program: Program;
+  /** Threshold of the Huber loss; present when that is the loss. */
+  readonly huber?: number;
+  /** n sample weights, when there are any. */
+  readonly weights?: Float64Array;
 }
+
+/** Losses that need classes coded as -1 and +1. */
+const CLASS_LOSSES: readonly LossName[] = ["logistic", "hinge"];
 
 /**
  * The loss of a fit: `auto` is logistic for two classes and squared for numbers and for more classes.
@@ -27,8 +33,8 @@ export interface Objective {
  * @throws ConfigError when the loss is for classes and the target is a number.
  */
 export function chooseLoss(setting: FitSettings["loss"], target: Target): LossName {
-  if (target.classes === null && setting === "logistic") {
-    throw new ConfigError(`the logistic loss needs classes, but "${target.name}" is a number`, {
+  if (target.classes === null && setting !== "auto" && CLASS_LOSSES.includes(setting)) {
+    throw new ConfigError(`the ${setting} loss needs classes, but "${target.name}" is a number`, {
       code: "loss-needs-classes",
       hint: "use --loss squared, or --task classification if the numbers stand for classes",
     });
@@ -39,7 +45,7 @@ export function chooseLoss(setting: FitSettings["loss"], target: Target): LossNa
 
 export function chooseCoding(loss: LossName, target: Target): Coding {
   if (target.classes === null) return "number";
-  return target.classes.length > 2 && loss === "squared" ? "zero-one" : "minus-plus-one";
+  return target.classes.length > 2 && !CLASS_LOSSES.includes(loss) ? "zero-one" : "minus-plus-one";
 }
 
 /** Names of the outputs: the target itself, or one class each when there are more than two. */
@@ -63,16 +69,19 @@ export function column(a: Matrix, q: number): Float64Array {
   return Float64Array.from({ length: a.rows }, (_, i) => a.data[i * a.cols + q]);
 }
 
-/** The loss of each row, summed over the outputs: F and Y are n x c. */
-export function rowLosses(loss: LossName, F: Matrix, Y: Matrix): Float64Array {
+/** The loss of each row, unweighted, summed over the outputs: F and Y are n x c. */
+export function rowLosses({ loss, huber }: Pick<Objective, "loss" | "huber">, F: Matrix, Y: Matrix): Float64Array {
   if (F.rows !== Y.rows || F.cols !== Y.cols) {
     throw new RangeError(`predictions are ${F.rows} x ${F.cols}, targets ${Y.rows} x ${Y.cols}`);
   }
+  const { value } = lossOf({ loss, ...(huber === undefined ? {} : { huber }) });
+  const f = new Float64Array(1);
+  const y = new Float64Array(1);
   const out = new Float64Array(F.rows);
   for (let k = 0; k < F.data.length; k++) {
-    const f = F.data[k];
-    const y = Y.data[k];
-    out[Math.floor(k / F.cols)] += loss === "squared" ? (f - y) ** 2 / 2 : softplus(-y * f);
+    f[0] = F.data[k];
+    y[0] = Y.data[k];
+    out[Math.floor(k / F.cols)] += value(f, y);
   }
   return out;
 }
@@ -87,9 +96,10 @@ export function hiddenBiases(bias: BiasForm): HiddenBiases {
  * (beta/2)(||U||^2 + ||W||^2) for ReLU, plus beta sum ||u_j|| |w_j| for a gated network (docs/objective.md).
  */
 export function objectiveOf(network: TwoLayerNetwork, objective: Objective, X: Matrix, Y: Matrix): number {
-  const { loss, scaling, beta, bias, program } = objective;
+  const { scaling, beta, bias, program, weights } = objective;
+  const losses = rowLosses(objective, forward(network, X), Y);
   let sum = 0;
-  for (const value of rowLosses(loss, forward(network, X), Y)) sum += value;
+  for (let i = 0; i < losses.length; i++) sum += (weights?.[i] ?? 1) * losses[i];
   const norm = program === "gated" ? pathNorm : penalty;
   return (scaling === "mean" ? sum / X.rows : sum) + beta * norm(network, hiddenBiases(bias));
 }

@@ -56,6 +56,7 @@ interface Fold {
   readonly Y: Matrix;
   readonly heldX: Matrix;
   readonly heldY: Matrix;
+  readonly heldWeights: Float64Array | null;
   /** Beta of the whole data to beta of this fold: the scaled penalty on a row is what is validated. */
   readonly betaFactor: number;
   /** The networks of the last ratio, one an output. */
@@ -161,8 +162,12 @@ function prepareFolds({ problem, Y, labels, seed }: ValidationTask): Fold[] {
   return makeFolds(rows.length, drawn, randomStream(seed, "validation")).map((fold) => {
     const held = fold.map((k) => rows[k]!);
     const kept = rowsOutside(rows.length, fold).map((k) => rows[k]!);
+    const { weights, ...unweighted } = problem;
+    const take = (part: ArrayLike<number>): { weights?: Float64Array } =>
+      weights === undefined ? {} : { weights: Float64Array.from(part, (i) => weights[i]!) };
     return {
-      problem: { ...problem, X: takeRows(problem.X, kept) },
+      problem: { ...unweighted, X: takeRows(problem.X, kept), ...take(kept) },
+      heldWeights: take(held).weights ?? null,
       Y: takeRows(Y, kept),
       heldX: takeRows(problem.X, held),
       heldY: takeRows(Y, held),
@@ -201,5 +206,6 @@ function solveFold(fold: Fold, beta: number, seconds: number, task: ValidationTa
     for (let i = 0; i < f.length; i++) predictions.data[i * c + q] = f[i];
   }
   fold.start = networks;
-  return [...rowLosses(fold.problem.loss, predictions, fold.heldY)];
+  const { heldWeights } = fold;
+  return Array.from(rowLosses(fold.problem, predictions, fold.heldY), (loss, i) => loss * (heldWeights?.[i] ?? 1));
 }

@@ -17,7 +17,7 @@ export interface VerdictInput {
 export const NONNEGATIVE = "nonnegative";
 
 /** A relative gap up to which an optimum is called certified; above it, an objective is only bounded. */
-const CLOSED = 1e-3;
+export const CLOSED = 1e-3;
 
 /**
  * What a fit has shown.

@@ -49,11 +49,11 @@ describe("posing the problem", () => {
   test("rowLosses sums the losses of a row over its outputs", () => {
     const F = matrix(2, 2, Float64Array.of(1, 0, 3, -1));
     const Y = matrix(2, 2, Float64Array.of(0, 0, 1, 1));
-    expect([...rowLosses("squared", F, Y)]).toEqual([0.5, 4]);
+    expect([...rowLosses({ loss: "squared" }, F, Y)]).toEqual([0.5, 4]);
     const signs = matrix(1, 2, Float64Array.of(1, -1));
-    const losses = rowLosses("logistic", matrix(1, 2, Float64Array.of(2, 3)), signs);
+    const losses = rowLosses({ loss: "logistic" }, matrix(1, 2, Float64Array.of(2, 3)), signs);
     expect(losses[0]).toBeCloseTo(Math.log1p(Math.exp(-2)) + Math.log1p(Math.exp(3)), 14);
-    expect(() => rowLosses("squared", F, signs)).toThrow("2 x 2, targets 1 x 2");
+    expect(() => rowLosses({ loss: "squared" }, F, signs)).toThrow("2 x 2, targets 1 x 2");
   });
 });
 
