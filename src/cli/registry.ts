@@ -18,6 +18,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./commands/fit.ts")).fitCommand,
   },
   {
+    name: "certify",
+    summary: "bound how far a trained network is from the global optimum",
+    announce: true,
+    load: async () => (await import("./commands/certify.ts")).certifyCommand,
+  },
+  {
     name: "predict",
     summary: "apply a saved network to new rows",
     announce: false,

@@ -18,6 +18,8 @@ export interface FitCall {
   readonly quiet: boolean;
   /** The checkpoint to go on from. */
   readonly resume?: Checkpoint;
+  /** A model file whose network is to be bounded, in place of training one. */
+  readonly given?: string;
   /** What to try next, given the run. */
   readonly next: (run: StoredRun) => readonly string[];
 }
@@ -31,7 +33,9 @@ export interface FitCall {
 export async function runFit(settings: FitSettings, call: FitCall, { terminal }: CommandContext): Promise<number> {
   const { startFit } = await import("../experiments/fit.ts");
   const created = isoTime();
-  const job = startFit(settings, call.resume === undefined ? {} : { resume: call.resume });
+  const { resume, given } = call;
+  const options = { ...(resume === undefined ? {} : { resume }), ...(given === undefined ? {} : { given }) };
+  const job = startFit(settings, options);
   const release = cancelOnSignal(job, terminal);
   let outcome: FitOutcome;
   try {

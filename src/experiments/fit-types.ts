@@ -23,10 +23,10 @@ const solveFields = {
   listed: z.object({ patterns: z.int(), lowerBound: z.number(), gap: z.number() }).nullable(),
 };
 
-/** The object that `overparam fit --json` prints; its names are fixed. */
+/** The object that `overparam fit --json` and `overparam certify --json` print; its names are fixed. */
 export const fitJsonSchema = z.object({
   schema: z.literal(1),
-  command: z.literal("fit"),
+  command: z.enum(["fit", "certify"]),
   version: z.string(),
   /** Where the run was saved; null until it is. */
   run: z.object({ id: z.string(), path: z.string() }).nullable(),

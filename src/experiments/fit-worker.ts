@@ -10,6 +10,7 @@ import { runFit } from "./pipeline.ts";
 export interface WorkerStart {
   readonly settings: FitSettings;
   readonly resume: Checkpoint | null;
+  readonly given: string | null;
   /** One Int32, above 0 once the fit is cancelled: the thread is too busy to read messages. */
   readonly cancelFlag: SharedArrayBuffer;
 }
@@ -22,7 +23,7 @@ export type WorkerMessage =
 
 const started = now();
 const side = workerSide();
-const { settings, resume, cancelFlag } = side.data as WorkerStart;
+const { settings, resume, given, cancelFlag } = side.data as WorkerStart;
 const flag = new Int32Array(cancelFlag);
 const say = (message: WorkerMessage): void => side.post(message);
 // A listener keeps the thread alive while it waits for its helpers; its starter ends it once the result is there.
@@ -35,6 +36,7 @@ try {
     now,
     started,
     resume,
+    given,
   });
   say({ kind: "outcome", outcome });
 } catch (error) {

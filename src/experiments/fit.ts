@@ -13,11 +13,15 @@ import type { WorkerMessage, WorkerStart } from "./fit-worker.ts";
  * `outcome` rejects with {@link FitCancelled}. Mistakes of the user reject `outcome` as the UserError they are.
  *
  * @param options.resume the checkpoint of an interrupted fit of the same problem, to go on from.
+ * @param options.given a model file whose network is to be bounded and saved, in place of one of our own.
  */
-export function startFit(settings: FitSettings, options: { readonly resume?: Checkpoint } = {}): FitJob {
+export function startFit(
+  settings: FitSettings,
+  options: { readonly resume?: Checkpoint; readonly given?: string } = {},
+): FitJob {
   const cancelFlag = new SharedArrayBuffer(4);
   const flag = new Int32Array(cancelFlag);
-  const start: WorkerStart = { settings, resume: options.resume ?? null, cancelFlag };
+  const start: WorkerStart = { settings, resume: options.resume ?? null, given: options.given ?? null, cancelFlag };
   const worker = startWorker(new URL("./fit-worker.ts", import.meta.url), start);
   const events = eventQueue<FitEvent>();
 

@@ -3,7 +3,7 @@ import { type Matrix, matrix } from "../base/matrix.ts";
 import { type Compute, createCompute } from "../compute/index.ts";
 import { betaMax as computeBetaMax, type PatternSource, type SolveEvent, type SolveOptions } from "../convex/index.ts";
 import { type Dataset, loadDataset, readNpy } from "../data/index.ts";
-import { forward } from "../network/index.ts";
+import { forward, type TwoLayerNetwork } from "../network/index.ts";
 import { readBytes, sha256 } from "../platform/index.ts";
 import { principalComponents } from "./baselines.ts";
 import { certifiedBeta } from "./certified-beta.ts";
@@ -12,6 +12,7 @@ import type { FitSettings } from "./config.ts";
 import { evaluate, fitBaselines } from "./evaluation.ts";
 import type { HistoryLine } from "./fit-record.ts";
 import { FitCancelled, type FitEvent, type FitOutcome } from "./fit-types.ts";
+import { givenNetwork, outputOf } from "./given-network.ts";
 import { networkFromJson } from "./network-json.ts";
 import { makeOutcome, savedNetwork } from "./outcome.ts";
 import { chooseCoding, chooseLoss, codeTargets, column, type Objective, outputNames } from "./problem.ts";
@@ -26,6 +27,8 @@ export interface PipelineContext {
   now(): number;
   readonly started: number;
   readonly resume: Checkpoint | null;
+  /** A model file: its network is bounded and saved, not one of our own. */
+  readonly given: string | null;
 }
 
 /** Shares of the time: for the baselines, and for the choice of beta. */
@@ -80,6 +83,7 @@ function reserve(time: number): number {
 
 function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, context: PipelineContext): FitOutcome {
   const { emit, cancelled, now, started, resume } = context;
+  const given = context.given === null ? null : givenNetwork(context.given, dataset);
   const { train, target } = dataset;
   const end = started + settings.time - reserve(settings.time);
   const baselineEnd = started + BASELINE_SHARE * settings.time;
@@ -105,6 +109,7 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
     ...(train.weights === undefined ? {} : { weights: train.weights }),
     ...(loss === "huber" ? { huber: settings.huber } : {}),
   };
+  if (given !== null) checkGiven(given, settings, names.length);
   if (resume !== null) checkResumable(resume, settings, dataset.fingerprint.matrix, names);
 
   // 2. Baselines, in the coordinates that also give the rank.
@@ -112,6 +117,7 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
   emitData(settings, dataset, components.squares.length, emit);
   dataset.notes.forEach(note);
   emit({ kind: "backend", info: compute.info });
+  if (compute.warning !== null) note(compute.warning);
   const { baselines, notes: baselineNotes } = fitBaselines(
     compute,
     components,
@@ -145,13 +151,25 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
     const outputProblem = { ...problem, y: column(Y, q), beta };
     const label = names.length > 1 ? `class ${name}` : "";
     const tell = progressTeller(label, context);
-    const start = resume === null ? undefined : networkFromJson(resume.outputs[q]!.network);
+    const own = given === null ? null : outputOf(given, q);
+    const start = own ?? (resume === null ? undefined : networkFromJson(resume.outputs[q]!.network));
     const seconds = Math.max(0, deadline - now()) / (names.length - q);
     const solution = drive(outputProblem, { ...solve, seconds, ...(start === undefined ? {} : { start }) }, (event) => {
       history.push({ output: name, ...event });
       tell(event);
     });
-    return settleOutput(name, outputProblem, solution);
+    if (own === null) return settleOutput(name, outputProblem, solution);
+    const settled = settleOutput(name, outputProblem, { ...solution, network: own });
+    if (solution.objective < settled.objective) {
+      note(
+        `${label === "" ? "" : `${label}: `}a network with the training objective ${solution.objective.toPrecision(6)} was found`,
+      );
+    }
+    return {
+      ...settled,
+      status:
+        solution.status === "interrupted" ? "interrupted" : settled.gap <= settings.tolerance ? "optimal" : "bounded",
+    };
   });
   const interrupted = outputs.some(({ status }) => status === "interrupted");
   if (interrupted && outputs.every(({ network }) => network.U.rows === 0)) throw new FitCancelled();
@@ -175,7 +193,29 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
     backend: compute.info,
     interrupted,
     gatesHash: gates === null ? null : gates.sha256,
+    givenHash: context.given === null ? null : sha256(readBytes(context.given)),
   });
+}
+
+/** What cannot be asked of a network from a file. */
+function checkGiven(
+  { W }: TwoLayerNetwork,
+  { beta, betaRatio, program, patterns, gates }: FitSettings,
+  outputs: number,
+): void {
+  const refuse = (message: string, hint: string): ConfigError => new ConfigError(message, { code: "certify", hint });
+  if (W.cols !== outputs) {
+    throw refuse(
+      `the model has ${W.cols} outputs, the target asks for ${outputs}`,
+      "is this the target that it was trained on?",
+    );
+  }
+  if (typeof beta !== "number" && betaRatio === undefined) {
+    throw refuse("the penalty that the model was trained with is not known", "give it with --beta or --beta-ratio");
+  }
+  if (program !== "relu" || patterns !== "generated" || gates !== undefined) {
+    throw refuse("a given network is bounded over all ReLU networks", "leave --program, --patterns and --gates out");
+  }
 }
 
 /** beta_max of the targets less their mean. */

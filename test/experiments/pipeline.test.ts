@@ -34,6 +34,7 @@ async function run(
     now,
     started: now(),
     resume,
+    given: null,
   });
   return { outcome, events };
 }
