@@ -19,9 +19,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   certificate: [],
   verify: ["certificate"],
   convex: ["base", "compute", "network", "certificate"],
+  tangent: ["base", "compute", "network"],
+  training: ["base", "compute", "network", "tangent"],
   formats: ["base", "data", "network"],
   report: ["base"],
-  experiments: ["base", "platform", "compute", "data", "network", "certificate", "verify", "convex", "formats", "report"],
+  experiments: ["base", "platform", "compute", "data", "network", "certificate", "verify", "convex", "tangent", "training", "formats", "report"],
   cli: ["base", "platform", "data", "formats", "report", "experiments"],
 };
 
