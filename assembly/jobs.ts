@@ -2,6 +2,7 @@ import { applyBinary, applyUnary } from "./elementwise";
 import { activationPatterns, gatedAdjoint, gatedForward, threadWorkBytes } from "./gated";
 import { FULL, gemm, tileCols } from "./gemm";
 import { gemvRows, gemvTransposed, normalProduct } from "./gemv";
+import { pairRecursion } from "./pairs";
 import { randomBits, randomNormal, randomUniform } from "./random";
 import { at, bytes } from "./simd";
 import { solveColumns, solveRows } from "./triangular";
@@ -128,6 +129,18 @@ function normalProductPart<T extends number>(c: usize, id: i32, count: i32, work
   normalProduct<T>(i1 - i0, n, at<T>(pointer(c, 2), lda, i0, 0), lda, pointer(c, 4), y, work);
 }
 
+/** lower rows cols steps program rowNumbers rowStride colNumbers colStride k ldk theta ldt */
+function pairRecursionPart<T extends number>(c: usize, id: i32, count: i32, work: usize): void {
+  const lower = int(c, 0) != 0;
+  const rows = int(c, 1);
+  const from = lower ? cutTriangle(rows, id, count) : cut(rows, 1, id, count);
+  const to = lower ? cutTriangle(rows, id + 1, count) : cut(rows, 1, id + 1, count);
+  pairRecursion<T>(
+    lower, from, to, int(c, 2), int(c, 3), pointer(c, 4), pointer(c, 5), int(c, 6), pointer(c, 7), int(c, 8),
+    pointer(c, 9), int(c, 10), pointer(c, 11), int(c, 12), work,
+  );
+}
+
 /** Jobs that exist in both precisions. */
 function executeReal<T extends number>(job: i32, c: usize, id: i32, count: i32, work: usize): void {
   if (job == 0) gemmPart<T>(c, id, count, work);
@@ -146,7 +159,7 @@ function executeReal<T extends number>(job: i32, c: usize, id: i32, count: i32, 
     const to = cut(int(c, 1), ENTRIES, id + 1, count);
     const offset = bytes<T>(from);
     applyBinary<T>(int(c, 0), to - from, pointer(c, 2) + offset, pointer(c, 3) + offset, pointer(c, 4) + offset);
-  }
+  } else if (job == 7) pairRecursionPart<T>(c, id, count, work);
 }
 
 /** The part of thread `id` in job `job`, whose arguments are in the control block. */

@@ -2,10 +2,14 @@
  * Speed of the dense kernels: one column a backend, with NumPy and SciPy beside them when OVERPARAM_PEERS names a Python
  * that has both. GFLOP/s, or GB/s for the product that is bound by memory. The columns are interleaved run by run and
  * medians are shown; under each row, the ratios to the peer with the bar that each backend has to reach.
+ *
+ * Every run comes after a pause, in which the threads of the other columns stop polling for work (OpenBLAS: 30 ms), and
+ * after untimed runs, which wake its own threads. Without the two, each column pays for its neighbour.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { loadavg } from "node:os";
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type Compute, type ComputeOptions, createCompute } from "../src/compute/index.ts";
 
@@ -13,6 +17,11 @@ const { values: flags } = parseArgs({
   options: { runs: { type: "string", default: "7" }, filter: { type: "string", default: "" } },
 });
 const RUNS = Number(flags.runs);
+
+/** Between two columns. */
+const PAUSE_MS = 80;
+/** Untimed runs take at least this long; there is at least one. */
+const WARM_MS = 5;
 
 type Kind = "gemm" | "gemm32" | "normal" | "cholesky" | "eigen";
 
@@ -50,17 +59,24 @@ interface Column {
   readonly bar: "blas" | "plain" | "relaxed" | null;
   /** Whether it takes part in a case: minutes of waiting would tell nothing more. */
   takes(kind: Kind): boolean;
-  /** Seconds of one run; the problem is made anew, outside the clock. */
+  /** Seconds of one run, after {@link WARM_MS} of them. */
   run(work: Case): Promise<number>;
+}
+
+/** Seconds of one `body` after untimed ones; `ready` makes its input anew each time, outside the clock. */
+function clocked(body: () => void, ready: () => void = () => {}): number {
+  const timed = (): number => {
+    ready();
+    const start = performance.now();
+    body();
+    return performance.now() - start;
+  };
+  for (let spent = 0; spent < WARM_MS; ) spent += timed();
+  return timed() / 1000;
 }
 
 function ourColumn(compute: Compute): Column {
   const { name, blas, simd, threads } = compute.info;
-  const clocked = (body: () => void): number => {
-    const start = performance.now();
-    body();
-    return (performance.now() - start) / 1000;
-  };
   return {
     title: `${name === "blas" ? blas : `wasm ${simd}`} x${threads}`,
     bar: name === "blas" ? "blas" : simd === "plain" ? "plain" : "relaxed",
@@ -79,18 +95,16 @@ function ourColumn(compute: Compute): Column {
         const out = scope.f64(n * n);
         if (kind === "gemm") return clocked(() => compute.gemm(false, false, n, n, n, 1, left, n, right, n, 0, out, n));
         if (kind === "normal") return clocked(() => compute.normalProduct(n, n, left, n, right, out));
-        compute.gemm(false, true, n, n, n, 1 / n, left, n, left, n, 0, out, n);
+        compute.gemm(false, true, n, n, n, 1 / n, left, n, left, n, 0, right, n);
         for (let i = 0; i < n; i++) {
-          out[i * n + i] = out[i * n + i]! + 1;
-          for (let j = 0; j < i; j++) out[j * n + i] = out[i * n + j]!;
+          right[i * n + i] = right[i * n + i]! + 1;
+          for (let j = 0; j < i; j++) right[j * n + i] = right[i * n + j]!;
         }
-        if (kind === "eigen") return clocked(() => compute.symmetricEigen(n, out, n, right));
-        let failed = 0;
-        const seconds = clocked(() => {
-          failed = compute.cholesky(n, out, n);
-        });
-        if (failed !== 0) throw new Error("the benchmark's matrix is not positive definite");
-        return seconds;
+        const ready = (): void => out.set(right);
+        if (kind === "eigen") return clocked(() => compute.symmetricEigen(n, out, n, left), ready);
+        return clocked(() => {
+          if (compute.cholesky(n, out, n) !== 0) throw new Error("the benchmark's matrix is not positive definite");
+        }, ready);
       }),
   };
 }
@@ -105,12 +119,17 @@ for line in sys.stdin:
     if kind == "gemm32": a = a.astype(np.float32)
     b = a.copy(); x = a[0].copy()
     g = a @ a.T / n + np.eye(n) if kind in ("cholesky", "eigen") else None
-    start = time.perf_counter()
-    if kind == "normal": a.T @ (a @ x)
-    elif kind == "cholesky": scipy.linalg.cholesky(g, lower=True, overwrite_a=True, check_finite=False)
-    elif kind == "eigen": scipy.linalg.eigh(g, driver="evd", overwrite_a=True, check_finite=False)
-    else: a @ b
-    print(time.perf_counter() - start, flush=True)
+    def run():
+        h = g.copy() if g is not None else None
+        start = time.perf_counter()
+        if kind == "normal": a.T @ (a @ x)
+        elif kind == "cholesky": scipy.linalg.cholesky(h, lower=True, overwrite_a=True, check_finite=False)
+        elif kind == "eigen": scipy.linalg.eigh(h, driver="evd", overwrite_a=True, check_finite=False)
+        else: a @ b
+        return time.perf_counter() - start
+    spent = 0
+    while spent < ${WARM_MS / 1000}: spent += run()
+    print(run(), flush=True)
 `;
 
 function peerColumn(process: ChildProcessWithoutNullStreams): Column {
@@ -163,11 +182,10 @@ print(
 for (const work of CASES.filter(({ name }) => name.includes(flags.filter))) {
   const taking = all.filter(({ takes }) => takes(work.kind));
   const seconds = new Map(taking.map((column) => [column, [] as number[]]));
-  // The first round warms up and is left out.
-  for (let run = 0; run <= RUNS; run++) {
+  for (let run = 0; run < RUNS; run++) {
     for (const column of taking) {
-      const time = await column.run(work);
-      if (run > 0) seconds.get(column)!.push(time);
+      await setTimeout(PAUSE_MS);
+      seconds.get(column)!.push(await column.run(work));
     }
   }
   const rates = new Map([...seconds].map(([column, times]) => [column, work.work / median(times) / 1e9]));

@@ -3,6 +3,7 @@ import { z } from "zod";
 const count = z.int().nonnegative();
 const numbers = z.array(z.number());
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const scope = z.enum(["all-patterns", "listed-patterns"]);
 
 /** A dense matrix, row-major: entry (i, j) is `data[i * cols + j]`. */
 const matrixSchema = z
@@ -21,44 +22,53 @@ export const networkSchema = z.object({
   gates: z.object({ G: matrixSchema, h: numbers }).nullable(),
 });
 
-/** One scalar-output problem and the bound found for it. Objectives and bounds are in the problem's own scaling. */
+/** One scalar-output problem and what is claimed of it, in the problem's own scaling. */
 const outputSchema = z.object({
   /** The positive class of a one-against-rest problem, or the name of the target. */
   name: z.string(),
   status: z.enum(["optimal", "bounded", "interrupted", "stalled"]),
-  /** Training objective of this output of the network below, computed in f64 from its weights. */
-  objective: z.number(),
-  /** A lower bound of that objective over every network in `scope`. */
-  lowerBound: z.number(),
-  gap: z.number(),
-  scope: z.enum(["all-patterns", "listed-patterns"]),
+  /** The training objective of this output of the network below is at most this. */
+  upper: z.number(),
+  /** Every network in `scope` has an objective of at least this. */
+  lower: z.number(),
+  scope,
   /** How the bound was found; `nonnegative` is the trivial one: no loss and no penalty is below 0. */
   method: z.string(),
   /**
-   * The dual point v (n entries, for the loss summed over samples) and the bound on max over ||u|| <= 1 of
-   * |v'(Xu)_+| (over the listed patterns when that is the scope) that turn it into `lowerBound`.
-   * Null with method `nonnegative`.
+   * `lower` is the dual value of alpha v (v: n entries, for the loss summed over samples); alpha v is feasible because maxBound is at
+   * least the maximum over ||u|| <= 1 of |v'(Xu)_+| (over the listed patterns when that is the scope). Null: `lower` is at most 0.
    */
-  dual: z.object({ v: numbers, maxBound: z.number() }).nullable(),
+  dual: z.object({ v: numbers, alpha: z.number().nonnegative(), maxBound: z.number().nonnegative() }).nullable(),
   /** The bound over the listed (or generated) patterns alone, when it is not the main bound. */
   listed: z.object({ patterns: count, lowerBound: z.number(), gap: z.number() }).nullable(),
 });
 
+/** Where the proof of the `maxBound` of every output is (docs/certificates.md): in a file beside this one, or in base64 here. */
+const proofSchema = z.union([
+  z.object({ file: z.literal("proof.bin"), sha256, bytes: count }),
+  z.object({ inline: z.base64() }),
+]);
+
 /** The content of `certificate.json`. Every number is the shortest decimal that reads back as the same double. */
 export const certificateSchema = z.object({
   format: z.literal("overparam-certificate"),
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(2),
   /** Version of the program that wrote the file. */
   version: z.string(),
   /** What is claimed, in words. */
   claim: z.string(),
-  /** Bounds and objectives were computed in rounded f64 arithmetic: true up to rounding errors, not proved. */
-  arithmetic: z.literal("floating-point"),
+  /**
+   * `rigorous`: the checker of the program that wrote the file has confirmed it. `floating-point`: bounds and objectives were computed in
+   * rounded f64 arithmetic: true up to rounding errors, not proved.
+   */
+  arithmetic: z.enum(["floating-point", "rigorous"]),
   data: z.object({
     /** sha256 of the raw file. */
     file: sha256,
     /** sha256 of the training matrix after preprocessing: X row-major, then y, little-endian f64. */
     matrix: sha256,
+    /** sha256 of the sample weights, little-endian f64. */
+    weights: z.union([sha256, z.literal("none")]),
     target: z.string(),
     task: z.enum(["regression", "classification"]),
     classes: z.array(z.string()).nullable(),
@@ -68,14 +78,19 @@ export const certificateSchema = z.object({
     settings: z.object({
       task: z.enum(["auto", "regression", "classification"]),
       split: z.number(),
+      missing: z.enum(["impute", "drop", "error"]),
       standardize: z.enum(["none", "columns"]),
+      /** The column of sample weights. */
+      weights: z.string().nullable(),
       seed: count,
     }),
   }),
   problem: z.object({
     rows: count,
     features: count,
-    loss: z.enum(["squared", "logistic"]),
+    loss: z.enum(["squared", "logistic", "hinge", "huber"]),
+    /** Threshold of the Huber loss; null for the others. */
+    huber: z.number().positive().nullable(),
     scaling: z.enum(["sum", "mean"]),
     beta: z.number().positive(),
     bias: z.enum(["none", "column", "output"]),
@@ -83,13 +98,9 @@ export const certificateSchema = z.object({
   }),
   network: networkSchema,
   /** Sums over the outputs; `scope` is the weakest of theirs. */
-  total: z.object({
-    objective: z.number(),
-    lowerBound: z.number(),
-    gap: z.number(),
-    scope: z.enum(["all-patterns", "listed-patterns"]),
-  }),
+  total: z.object({ upper: z.number(), lower: z.number(), scope }),
   outputs: z.array(outputSchema).min(1),
+  proof: proofSchema.nullable(),
 });
 
 /** The weights of a network as plain JSON. */

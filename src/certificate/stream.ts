@@ -8,16 +8,21 @@ export class ProofWriter {
     return this.#length;
   }
 
+  // In every method room is made first: it may replace the buffer.
+
   u8(value: number): void {
-    this.#view.setUint8(this.#room(1), value);
+    const at = this.#room(1);
+    this.#view.setUint8(at, value);
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#room(4), value, true);
+    const at = this.#room(4);
+    this.#view.setUint32(at, value, true);
   }
 
   f64(value: number): void {
-    this.#view.setFloat64(this.#room(8), value, true);
+    const at = this.#room(8);
+    this.#view.setFloat64(at, value, true);
   }
 
   /** The entries alone, without a count. */
@@ -32,11 +37,15 @@ export class ProofWriter {
     for (let i = 0; i < values.length; i++) this.#view.setFloat32(at + 4 * i, values[i], true);
   }
 
-  /** All that another writer holds. */
-  append(other: ProofWriter): void {
-    const bytes = other.bytes();
+  /** Bytes as they are. */
+  raw(bytes: Uint8Array): void {
     const at = this.#room(bytes.length);
     this.#bytes.set(bytes, at);
+  }
+
+  /** All that another writer holds. */
+  append(other: ProofWriter): void {
+    this.raw(other.bytes());
   }
 
   /** What was written so far (a view). */

@@ -30,6 +30,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./commands/predict.ts")).predictCommand,
   },
   {
+    name: "verify",
+    summary: "check the certificate of a run against its data",
+    announce: false,
+    load: async () => (await import("./commands/verify.ts")).verifyCommand,
+  },
+  {
     name: "report",
     summary: "draw the report of a run again, with its figures",
     announce: false,

@@ -1,5 +1,5 @@
 import type { ElementwiseKernels, Kernels, RealArray, RealKernels, StreamKey } from "./types.ts";
-import { ELEMENTWISE, patternWords } from "./types.ts";
+import { ELEMENTWISE, PAIR_SLOTS, PAIR_STEP_SIZE, PAIR_STEPS, patternWords } from "./types.ts";
 
 /** Throws unless a kernel may use the array: it is in the memory of the kernels and not released. */
 export type Ownership = (array: RealArray | Uint32Array, kernel: string, name: string) => void;
@@ -44,7 +44,11 @@ function checksOf<A extends RealArray>(own: Ownership, kind: new (length: number
   };
 }
 
-function checkedReal<A extends RealArray>(raw: RealKernels<A>, { sizes, vector, dense }: Checks<A>): RealKernels<A> {
+function checkedReal<A extends RealArray>(
+  raw: RealKernels<A>,
+  { sizes, vector, dense }: Checks<A>,
+  doubles: Checks<Float64Array>,
+): RealKernels<A> {
   const elementwise = ELEMENTWISE.map((name) => [
     name,
     (n: number, x: A, out: A): void => {
@@ -124,6 +128,25 @@ function checkedReal<A extends RealArray>(raw: RealKernels<A>, { sizes, vector, 
       vector("atan2", "out", n, out);
       raw.atan2(n, y, x, out);
     },
+    pairRecursion(lower, rows, cols, program, rowNumbers, rowStride, colNumbers, colStride, k, ldk, theta, ldt) {
+      const name = "pairRecursion";
+      sizes(name, { rows, cols });
+      const steps = Math.floor(program.length / PAIR_STEP_SIZE);
+      doubles.vector(name, "program", 0, program);
+      doubles.dense(name, "rowNumbers", 2 * steps, rows, rowNumbers, rowStride);
+      doubles.dense(name, "colNumbers", 2 * steps, cols + (cols % 2), colNumbers, colStride);
+      if (lower && rows !== cols) throw new RangeError(`${name}: the lower half of a ${rows} x ${cols} matrix`);
+      for (let s = 0; s < steps; s++) {
+        const [kind, slot] = program.subarray(s * PAIR_STEP_SIZE);
+        const uses = kind === PAIR_STEPS.save || kind === PAIR_STEPS.exchange || kind === PAIR_STEPS.add;
+        if (uses && !(Number.isInteger(slot) && slot! >= 0 && slot! < PAIR_SLOTS)) {
+          throw new RangeError(`${name}: slot ${slot} of ${PAIR_SLOTS}`);
+        }
+      }
+      dense(name, "K", rows, cols, k, ldk);
+      if (theta !== null) dense(name, "theta", rows, cols, theta, ldt);
+      raw.pairRecursion(lower, rows, cols, program, rowNumbers, rowStride, colNumbers, colStride, k, ldk, theta, ldt);
+    },
   };
 }
 
@@ -152,8 +175,8 @@ export function checkedKernels(raw: Kernels, own: Ownership): Kernels {
   };
 
   return {
-    ...checkedReal(raw, checks),
-    f32: checkedReal(raw.f32, checksOf<Float32Array>(own, Float32Array)),
+    ...checkedReal(raw, checks, checks),
+    f32: checkedReal(raw.f32, checksOf<Float32Array>(own, Float32Array), checks),
     gatedForward(n, d, p, x, patterns, v, out) {
       sizes("gatedForward", { n, d, p });
       dense("gatedForward", "X", n, d, x, d);

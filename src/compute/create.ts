@@ -1,5 +1,5 @@
 import { ConfigError } from "../base/errors.ts";
-import { type BlasLibrary, findBlas } from "../platform/blas.ts";
+import { type BlasSearch, findBlas } from "../platform/blas.ts";
 import { processorCount } from "../platform/worker.ts";
 import { checkBlas } from "./blas-check.ts";
 import { blasKernels } from "./blas-kernels.ts";
@@ -13,14 +13,25 @@ import { compileKernels } from "./wasm-module.ts";
 
 const DEFAULT_THREADS = 8;
 
-function assemble(raw: Kernels, memory: KernelMemory, info: BackendInfo, stop: () => Promise<void>): Compute {
+function assemble(
+  raw: Kernels,
+  memory: KernelMemory,
+  info: BackendInfo,
+  warning: string | null,
+  stop: () => Promise<void>,
+): Compute {
   let closed = false;
   return {
     ...checkedKernels(raw, memory.own),
     info,
+    warning,
     get bytesInUse() {
       return memory.bytesInUse;
     },
+    get bytesReserved() {
+      return memory.bytesReserved;
+    },
+    memoryLimit: memory.limit,
     scope(body) {
       if (closed) throw new Error("this Compute is closed");
       return memory.scope(body);
@@ -33,12 +44,20 @@ function assemble(raw: Kernels, memory: KernelMemory, info: BackendInfo, stop: (
   };
 }
 
-/** The system BLAS if there is one that passes its self-test in `memory`, and a note that says which, or why not. */
-export async function probeBlas(memory: KernelMemory): Promise<{ library: BlasLibrary | null; note: string }> {
-  const { library, note } = await findBlas();
-  if (library === null) return { library, note };
-  const failed = checkBlas(library, memory);
-  return failed === null ? { library, note } : { library: null, note: `${note} failed its self-test in ${failed}` };
+/** Pages of WebAssembly memory for the self-test of a BLAS: a mebibyte. */
+const PROBE_PAGES = 16;
+
+/**
+ * The system BLAS if there is one that passes its self-test, in memory such as it will be handed, and a note that says
+ * which, or why not.
+ */
+export async function probeBlas(): Promise<BlasSearch> {
+  const found = await findBlas();
+  const { library, note } = found;
+  if (library === null) return found;
+  const memory = new WebAssembly.Memory({ initial: PROBE_PAGES, maximum: PROBE_PAGES, shared: true });
+  const failed = checkBlas(library, wasmMemory(memory, 0, memory.buffer.byteLength));
+  return failed === null ? found : { library: null, note: `${note} failed its self-test in ${failed}`, refused: true };
 }
 
 /**
@@ -48,34 +67,38 @@ export async function probeBlas(memory: KernelMemory): Promise<{ library: BlasLi
  */
 export async function createCompute(options: ComputeOptions = {}): Promise<Compute> {
   const { backend = "auto", threads = Math.min(processorCount(), DEFAULT_THREADS), simd = "auto" } = options;
+  const { memoryLimit = Number.POSITIVE_INFINITY } = options;
   if (!Number.isSafeInteger(threads) || threads < 1) {
     throw new RangeError(`threads must be a positive integer, got ${threads}`);
   }
+  if (!(memoryLimit > 0)) throw new RangeError(`memoryLimit must be a positive number of bytes, got ${memoryLimit}`);
   if (backend === "js") {
     const info: BackendInfo = { name: "js", blas: null, simd: "none", threads: 1 };
-    return assemble(referenceKernels, plainMemory(), info, async () => {});
+    return assemble(referenceKernels, plainMemory(memoryLimit), info, null, async () => {});
   }
 
-  // 1. Our own kernels and their threads; 2. over them, the system's BLAS.
+  // 1. The system's BLAS; 2. our own kernels and their threads, which do what it does not.
+  const { library, note, refused } =
+    backend === "wasm" ? { library: null, note: "", refused: false } : await probeBlas();
+  if (library === null && backend === "blas") {
+    throw new ConfigError(`no system BLAS: ${note}`, {
+      code: "blas-not-found",
+      hint: "install OpenBLAS (Debian, Ubuntu: libopenblas0), name a library in OVERPARAM_BLAS, or leave the backend to auto",
+    });
+  }
   const build = await compileKernels(simd);
   const { memory: shared, limit } = reserveSharedMemory(1);
   const { team, base } = await startTeam(build.module, shared, threads);
-  const memory = wasmMemory(shared, base, limit);
+  const memory = wasmMemory(shared, base, Math.min(memoryLimit, limit - base));
   const own = wasmKernels(team, memory);
-  if (backend !== "wasm") {
-    const { library, note } = await probeBlas(memory);
-    if (library !== null) {
-      library.setThreads(threads);
-      const info: BackendInfo = { name: "blas", blas: library.name, simd: build.simd, threads };
-      return assemble(blasKernels(own, library), memory, info, team.close);
-    }
-    if (backend === "blas") {
-      await team.close();
-      throw new ConfigError(`no system BLAS: ${note}`, {
-        code: "blas-not-found",
-        hint: "install OpenBLAS (Debian, Ubuntu: libopenblas0), name a library in OVERPARAM_BLAS, or leave the backend to auto",
-      });
-    }
-  }
-  return assemble(own, memory, { name: "wasm", blas: null, simd: build.simd, threads }, team.close);
+  const info = { simd: build.simd, threads };
+  const warning = refused ? `no system BLAS is used: ${note}` : null;
+  if (library === null) return assemble(own, memory, { name: "wasm", blas: null, ...info }, warning, team.close);
+  return assemble(
+    blasKernels(own, library, threads),
+    memory,
+    { name: "blas", blas: library.name, ...info },
+    null,
+    team.close,
+  );
 }

@@ -1,7 +1,7 @@
+import { KOFFI_MISSING } from "../platform/blas.ts";
 import { now } from "../platform/clock.ts";
 import { processorCount } from "../platform/worker.ts";
 import { probeBlas } from "./create.ts";
-import { plainMemory, reserveSharedMemory } from "./memory.ts";
 import type { BackendInfo, Compute } from "./types.ts";
 import { compileKernels } from "./wasm-module.ts";
 
@@ -57,13 +57,19 @@ function simdReason(level: BackendInfo["simd"], best: BackendInfo["simd"]): stri
 export async function doctorReport(compute: Compute): Promise<DoctorReport> {
   const { info } = compute;
   const best = (await compileKernels("auto")).simd;
-  const { library, note } = await probeBlas(plainMemory());
+  const { library, note } = await probeBlas();
   const processors = processorCount();
   const hints: string[] = [];
+  if (note === KOFFI_MISSING) {
+    hints.push(
+      "koffi is an optional dependency: install the package again without --omit=optional; where none of its binaries " +
+        "fits the machine, it is compiled, which needs a C++ compiler and CMake",
+    );
+  }
   if (library === null) {
     hints.push(
       "dense factorizations and products run several times faster on a system BLAS: install OpenBLAS " +
-        "(Debian, Ubuntu: libopenblas0; Fedora: openblas; macOS has Accelerate) or name a library in OVERPARAM_BLAS",
+        "(Debian, Ubuntu: libopenblas0; Fedora: openblas-threads; macOS has Accelerate) or name a library in OVERPARAM_BLAS",
     );
   }
   if (best === "plain") hints.push("Node.js 22 or newer brings fused multiply-add (relaxed SIMD) to WebAssembly");
@@ -75,7 +81,7 @@ export async function doctorReport(compute: Compute): Promise<DoctorReport> {
     simd: { level: info.simd, reason: simdReason(info.simd, best) },
     processors,
     blas: { name: library?.name ?? null, path: library?.path ?? null, note },
-    memoryLimit: reserveSharedMemory(1).limit,
+    memoryLimit: compute.memoryLimit,
     gemm: measureGemm(compute),
     hints,
   };

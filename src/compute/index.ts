@@ -15,6 +15,7 @@ export { createCompute } from "./create.ts";
 export { type DoctorReport, doctorReport } from "./doctor.ts";
 export { type LanczosOptions, type LanczosResult, lanczos } from "./lanczos.ts";
 export { matrixOperator, normalOperator, type SymmetricOperator } from "./operator.ts";
+export { type OutsideMatrix, outsideMatrix } from "./outside.ts";
 export { factorPivotedQr, factorQr, leastSquares, multiplyByQ, type QrFactors, qrRank, thinQ } from "./qr.ts";
 export { numericalRank, svd } from "./svd.ts";
 export type { BackendInfo, BackendName, Compute, ComputeOptions, Kernels, RealKernels, Scope } from "./types.ts";

@@ -4,6 +4,8 @@ import type { Scope } from "./types.ts";
 /** Scoped arrays for kernels, and the check that an array is one of them. */
 export interface KernelMemory {
   readonly bytesInUse: number;
+  readonly bytesReserved: number;
+  readonly limit: number;
   scope<T>(body: (scope: Scope) => T): T;
   readonly own: Ownership;
 }
@@ -30,6 +32,13 @@ function refusePromise<T>(result: T): T {
   return result;
 }
 
+function full(bytes: number, inUse: number, limit: number, why: string): RangeError {
+  return new RangeError(
+    `kernel memory is full: asked for ${bytes} bytes with ${gibibytes(inUse)} in use of ${gibibytes(limit)}${why}; ` +
+      "use fewer rows or patterns, or release scopes earlier",
+  );
+}
+
 /** The largest shared WebAssembly memory that the machine reserves: 4 GiB if it can, else a half, a quarter, ... */
 export function reserveSharedMemory(initialPages: number): { memory: WebAssembly.Memory; limit: number } {
   for (let maximum = PAGE; ; maximum /= 2) {
@@ -45,7 +54,7 @@ export function reserveSharedMemory(initialPages: number): { memory: WebAssembly
 
 /**
  * A stack of scopes above `base` in a shared WebAssembly memory, grown on demand: an allocation moves the top of the
- * stack, the end of a scope moves it back.
+ * stack, the end of a scope moves it back. Arrays take at most `limit` bytes together.
  */
 export function wasmMemory(memory: WebAssembly.Memory, base: number, limit: number): KernelMemory {
   let top = aligned(base);
@@ -58,24 +67,19 @@ export function wasmMemory(memory: WebAssembly.Memory, base: number, limit: numb
   const allocate = (bytes: number): number => {
     const pointer = top;
     const end = pointer + aligned(bytes);
-    const full = (why: string): RangeError =>
-      new RangeError(
-        `kernel memory is full: asked for ${bytes} bytes with ${gibibytes(pointer - bottom)} in use of ` +
-          `${gibibytes(limit - bottom)} ${why}; use fewer rows or patterns, or release scopes earlier`,
-      );
-    if (end > limit) throw full("addressable");
+    if (end - bottom > limit) throw full(bytes, pointer - bottom, limit, "");
     const missing = end - memory.buffer.byteLength;
     if (missing > 0) {
       // Growing by at least an eighth keeps the number of buffer objects small.
       const wanted = Math.max(missing, memory.buffer.byteLength / 8);
-      const pages = Math.min(Math.ceil(wanted / PAGE), (limit - memory.buffer.byteLength) / PAGE);
+      const pages = Math.min(Math.ceil(wanted / PAGE), Math.ceil((bottom + limit - memory.buffer.byteLength) / PAGE));
       try {
         memory.grow(pages);
       } catch {
         try {
           memory.grow(Math.ceil(missing / PAGE));
         } catch {
-          throw full("reserved, and the machine gives no more");
+          throw full(bytes, pointer - bottom, limit, ", and the machine gives no more");
         }
       }
     }
@@ -117,6 +121,10 @@ export function wasmMemory(memory: WebAssembly.Memory, base: number, limit: numb
     get bytesInUse() {
       return top - bottom;
     },
+    get bytesReserved() {
+      return memory.buffer.byteLength;
+    },
+    limit,
     scope(body) {
       const mark = top;
       try {
@@ -137,13 +145,14 @@ export function wasmMemory(memory: WebAssembly.Memory, base: number, limit: numb
 }
 
 /** The same scopes over ordinary array buffers, one an array, for the reference backend. */
-export function plainMemory(): KernelMemory {
+export function plainMemory(limit = Number.POSITIVE_INFINITY): KernelMemory {
   const live = new Map<ArrayBufferLike, number>();
   let open: ArrayBufferLike[] = [];
   let bytesInUse = 0;
 
   const register = <T extends Float64Array | Float32Array | Uint32Array>(array: T): T => {
     const bytes = aligned(array.byteLength);
+    if (bytesInUse + bytes > limit) throw full(array.byteLength, bytesInUse, limit, "");
     live.set(array.buffer, bytes);
     open.push(array.buffer);
     bytesInUse += bytes;
@@ -160,6 +169,11 @@ export function plainMemory(): KernelMemory {
     get bytesInUse() {
       return bytesInUse;
     },
+    // Ordinary arrays go back to the engine.
+    get bytesReserved() {
+      return bytesInUse;
+    },
+    limit,
     scope(body) {
       const outer = open;
       open = [];

@@ -1,6 +1,7 @@
 import { philox4x32 } from "../base/random.ts";
 import { symmetricEigen } from "./eigen.ts";
 import { elementwiseReference } from "./reference-elementwise.ts";
+import { pairRecursionReference } from "./reference-pairs.ts";
 import type { Kernels, RealArray, RealKernels, StreamKey } from "./types.ts";
 import { patternWords } from "./types.ts";
 
@@ -22,6 +23,7 @@ function streamUniform(key: StreamKey, index: number): number {
 /** Naive loops of one precision: f64 arithmetic, rounded where an array of f32 is written. */
 const realKernels: RealKernels<RealArray> = {
   ...elementwiseReference,
+  pairRecursion: pairRecursionReference,
   gemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) {
     for (let i = 0; i < m; i++) {
       for (let j = 0; j < n; j++) {

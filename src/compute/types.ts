@@ -18,6 +18,8 @@ export interface ComputeOptions {
   readonly threads?: number;
   /** WebAssembly build; `auto` probes for relaxed SIMD. */
   readonly simd?: "plain" | "relaxed" | "auto";
+  /** Bytes that scopes may hold together; default: all that the machine lets the kernels address, at most 4 GiB. */
+  readonly memoryLimit?: number;
 }
 
 /** Arrays made inside one {@link Compute.scope}; all are released together when the scope's body returns. */
@@ -95,7 +97,41 @@ export interface RealKernels<A extends RealArray> extends ElementwiseKernels<A> 
   reluMask(n: number, x: A, g: A, out: A): void;
   /** out_i <- the angle of the point (x_i, y_i), in [-pi, pi], to 2 ulp (f32: 4). `out` may be `y` or `x`. */
   atan2(n: number, y: A, x: A, out: A): void;
+  /**
+   * Takes each entry k of K (rows x cols; when `lower` only those with j <= i) through the steps of a program, with a
+   * second number theta that starts at 0 and is written to `theta` unless that is null. All arithmetic is in f64. A step
+   * is its kind in {@link PAIR_STEPS} and five numbers; `rowNumbers` has, for each step, `rowStride` first and then
+   * `rowStride` second numbers p_i, P_i of the rows, and `colNumbers` likewise q_j, Q_j of the columns (colStride even,
+   * at least cols). The kinds, with c = k P_i Q_j clamped to [-1, 1]:
+   *
+   * - affine w b a d e: m = w k + b; theta <- w theta + a m + d k + e; k <- m.
+   * - piecewise mean f: slope = mean - f atan2(sqrt(1 - c^2), c); k <- slope k + f p_i q_j sqrt(1 - c^2); theta <- slope theta.
+   * - normalize: k <- c; theta <- theta P_i Q_j.
+   * - save s, exchange s, add s: (k, theta) to slot s; with slot s; plus slot s. There are {@link PAIR_SLOTS} slots.
+   * - erf A B C: u = B k P_i Q_j, clamped; k <- A asin(u) + C; theta <- theta A B P_i Q_j / sqrt(1 - u^2).
+   */
+  pairRecursion(
+    lower: boolean,
+    rows: number,
+    cols: number,
+    program: Float64Array,
+    rowNumbers: Float64Array,
+    rowStride: number,
+    colNumbers: Float64Array,
+    colStride: number,
+    k: A,
+    ldk: number,
+    theta: A | null,
+    ldt: number,
+  ): void;
 }
+
+/** Kinds of the steps of {@link RealKernels.pairRecursion}, as numbered in assembly/pairs.ts. */
+export const PAIR_STEPS = { affine: 0, piecewise: 1, normalize: 2, save: 3, exchange: 4, add: 5, erf: 6 } as const;
+/** Numbers of a step: its kind and five parameters. */
+export const PAIR_STEP_SIZE = 6;
+/** Places for values put aside. */
+export const PAIR_SLOTS = 8;
 
 /** The 64-bit key of a Philox stream, as two words. */
 export type StreamKey = readonly [number, number];
@@ -160,8 +196,14 @@ export interface Kernels extends RealKernels<Float64Array> {
 /** A thread team, its memory and its kernels. Make one a process (or worker) and close it. */
 export interface Compute extends Kernels {
   readonly info: BackendInfo;
+  /** A sentence when the system's BLAS, or the one that was asked for, had to be refused; else null. */
+  readonly warning: string | null;
   /** Bytes of kernel memory in use now. */
   readonly bytesInUse: number;
+  /** Bytes of kernel memory taken from the system so far; it grows with need and never shrinks. */
+  readonly bytesReserved: number;
+  /** Bytes that scopes may hold together. Larger matrices stay outside: see {@link outsideMatrix}. */
+  readonly memoryLimit: number;
   /**
    * Runs `body` with a fresh scope; its arrays are released when `body` returns or throws. Results that must outlive
    * the scope are copied out by the caller. Scopes nest.

@@ -1,7 +1,7 @@
 import type { KernelMemory } from "./memory.ts";
 import type { Job, Team } from "./team.ts";
 import type { ElementwiseKernels, RealArray, RealKernels } from "./types.ts";
-import { ELEMENTWISE } from "./types.ts";
+import { ELEMENTWISE, PAIR_STEP_SIZE } from "./types.ts";
 
 /** Jobs of assembly/jobs.ts in both precisions; `reals` marks the arguments that are real numbers (always f64). */
 const GEMM: Job = { code: 0, reals: (1 << 5) | (1 << 10) };
@@ -11,6 +11,7 @@ const NORMAL_PRODUCT: Job = { code: 3, reals: 0 };
 const SYRK: Job = { code: 4, reals: (1 << 3) | (1 << 6) };
 const UNARY: Job = { code: 5, reals: 0 };
 const BINARY: Job = { code: 6, reals: 0 };
+const PAIR_RECURSION: Job = { code: 7, reals: 0 };
 /** Functions of the binary job. */
 const RELU_MASK = 0;
 const ATAN2 = 1;
@@ -105,6 +106,13 @@ export function wasmRealKernels(team: Team, memory: KernelMemory, precision: "F6
     norm1: (n, x) => exports[`norm1${precision}`](n, x.byteOffset),
     reluMask: (n, x, g, out) => binary(RELU_MASK, CHEAP_ENTRY_WORK, n, x, g, out),
     atan2: (n, y, x, out) => binary(ATAN2, ENTRY_WORK, n, y, x, out),
+    pairRecursion(lower, rows, cols, program, rowNumbers, rowStride, colNumbers, colStride, k, ldk, theta, ldt) {
+      const steps = Math.floor(program.length / PAIR_STEP_SIZE);
+      const work = (rows * cols * steps * ENTRY_WORK) / (lower ? 2 : 1);
+      const numbers = [rowNumbers.byteOffset, rowStride, colNumbers.byteOffset, colStride];
+      const shape = [lower ? 1 : 0, rows, cols, steps, program.byteOffset];
+      run(PAIR_RECURSION, threadsFor(work), [...shape, ...numbers, k.byteOffset, ldk, theta?.byteOffset ?? 0, ldt]);
+    },
   };
   return { kernels, threadsFor, rankUpdate };
 }

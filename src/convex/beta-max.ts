@@ -1,11 +1,11 @@
 import { randomStream } from "../base/random.ts";
 import { boundMaximum } from "./bounds/maximum.ts";
 import { listPatterns } from "./listed.ts";
+import { bestConstant } from "./losses/index.ts";
 import { iterateOf } from "./programs/column-generation.ts";
 import { programContext } from "./programs/context.ts";
 import { localSearchPricer, priceListed } from "./programs/pricing.ts";
 import { reduce } from "./reduction.ts";
-import { bestConstant } from "./starts.ts";
 import type { ConvexProblem, SolveOptions } from "./types.ts";
 
 /**
@@ -14,8 +14,8 @@ import type { ConvexProblem, SolveOptions } from "./types.ts";
  */
 export function betaMax(problem: Omit<ConvexProblem, "beta">, options: SolveOptions): number {
   const core = reduce({ ...problem, beta: 0 });
-  const context = programContext(core, problem.loss, problem.program === "gated");
-  const { v } = iterateOf(context, [], core.freeBias ? bestConstant(context) : 0);
+  const context = programContext(core, problem, problem.program === "gated");
+  const { v } = iterateOf(context, [], core.freeBias ? bestConstant(context.loss, core.y) : 0);
   const listed = listPatterns({ ...problem, beta: 0 }, context, options.seed ?? 0);
   const never = (): boolean => false;
   const unit = core.unscale * core.scale;

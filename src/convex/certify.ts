@@ -1,5 +1,6 @@
 import type { Compute } from "../compute/types.ts";
 import { type Climb, Ladder } from "./bounds/ladder.ts";
+import { withExactSum } from "./exact-sum.ts";
 import { dualBound } from "./losses/index.ts";
 import { relativeGap } from "./objective.ts";
 import type { Iterate } from "./programs/column-generation.ts";
@@ -39,6 +40,8 @@ const STALLED = 0.97;
 /** A stretch is so many seconds, or this share of the time so far, whichever is longer. */
 const STRETCH_SECONDS = 6;
 const STRETCH_SHARE = 0.4;
+/** The share of the tolerance that is aimed at: a search stops right at its target. */
+const AIM = 0.5;
 /** A maximum this near above a witness is as good as the witness. */
 const MARGIN = 1e-10;
 
@@ -55,9 +58,10 @@ export function* certifyIterate(
 ): Generator<LowerBound | null, Certification> {
   const { now, stop, seed } = options;
   const { core, loss } = context;
-  const { v, objective } = iterate;
+  const { objective } = iterate;
+  const v = core.freeBias ? withExactSum(iterate.v) : iterate.v;
   const ladder = new Ladder(compute, core, v, { seed, now, stop });
-  let target = maximumFor(context, iterate, options.tolerance);
+  let target = maximumFor(context, iterate, AIM * options.tolerance);
   let bound: LowerBound | null = null;
   const began = now();
   let since = { seconds: began, gap: Number.POSITIVE_INFINITY };

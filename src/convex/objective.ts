@@ -24,12 +24,18 @@ export function networkObjective(problem: ConvexProblem, network: TwoLayerNetwor
 }
 
 /** Refuses a problem that cannot be posed. */
-export function checkProblem({ X, y, beta, bias, program, loss }: ConvexProblem): void {
+export function checkProblem({ X, y, beta, bias, program, loss, weights, huber }: ConvexProblem): void {
   if (y.length !== X.rows) throw new RangeError(`X has ${X.rows} rows, y ${y.length} entries`);
   if (!X.data.every(Number.isFinite)) throw new RangeError("X has an entry that is not finite");
   if (!y.every(Number.isFinite)) throw new RangeError("y has an entry that is not finite");
-  if (loss === "logistic" && !y.every((t) => Math.abs(t) === 1)) {
-    throw new RangeError("the logistic loss needs targets -1 and +1");
+  if ((loss === "logistic" || loss === "hinge") && !y.every((t) => Math.abs(t) === 1)) {
+    throw new RangeError(`the ${loss} loss needs targets -1 and +1`);
+  }
+  if (weights !== undefined && (weights.length !== X.rows || !weights.every((t) => t >= 0 && Number.isFinite(t)))) {
+    throw new RangeError(`sample weights must be ${X.rows} finite numbers >= 0`);
+  }
+  if (huber !== undefined && !(huber > 0 && Number.isFinite(huber))) {
+    throw new RangeError(`the Huber threshold must be a positive number, got ${huber}`);
   }
   if (!(beta > 0) || !Number.isFinite(beta)) {
     throw new ConfigError(`beta must be a positive number, got ${beta}`, {

@@ -2,14 +2,14 @@ import { randomStream } from "../base/random.ts";
 import { boundMaximum } from "./bounds/maximum.ts";
 import { certifyIterate, type LowerBound } from "./certify.ts";
 import { boundOverSeen, listedMaximum, listPatterns } from "./listed.ts";
-import { dualBound } from "./losses/index.ts";
+import { bestConstant, dualBound } from "./losses/index.ts";
 import { checkProblem, networkObjective, relativeGap } from "./objective.ts";
 import { patternKey } from "./patterns/pattern.ts";
 import { consolidate, generateColumns, type Iterate, iterateOf } from "./programs/column-generation.ts";
 import { programContext, type Unit } from "./programs/context.ts";
 import { listedPricer, localSearchPricer, VIOLATED } from "./programs/pricing.ts";
 import { reduce } from "./reduction.ts";
-import { bestConstant, startOffset, startUnits, withUnit } from "./starts.ts";
+import { startOffset, startUnits, withUnit } from "./starts.ts";
 import type { ConvexProblem, Solution, SolveEvent, SolveOptions, SolveStatus } from "./types.ts";
 
 const DEFAULT_TOLERANCE = 1e-6;
@@ -46,7 +46,7 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
   const { compute, now, seed = 0, tolerance = DEFAULT_TOLERANCE, certify = true } = options;
   const began = now();
   const core = reduce(problem);
-  const context = programContext(core, problem.loss, problem.program === "gated");
+  const context = programContext(core, problem, problem.program === "gated");
   const used = (share: number): boolean => options.seconds !== undefined && now() - began >= share * options.seconds;
   const cancelled = (): boolean => options.cancelled?.() === true;
   const stop = (): boolean => cancelled() || used(1);
@@ -98,7 +98,7 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
     ({ pattern }) => allowed === null || allowed.has(patternKey(pattern)),
   );
   let iterate = iterateOf(context, start, startOffset(context, options.start));
-  if (core.freeBias && iterate.units.length === 0) iterate = iterateOf(context, [], bestConstant(context));
+  if (core.freeBias && iterate.units.length === 0) iterate = iterateOf(context, [], bestConstant(context.loss, core.y));
   const accuracy = certify ? Math.min(SOLVE_ACCURACY, tolerance / 10) : TRAIN_ACCURACY;
   const seen = new Map<string, Unit>();
   let converged = false;

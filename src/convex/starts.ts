@@ -35,29 +35,6 @@ export function startOffset({ core }: ProgramContext, start: TwoLayerNetwork | u
   return start === undefined ? 0 : core.fromNetwork(start).c0;
 }
 
-/** The constant prediction of least loss, by Newton's method from 0 (monotone there for both losses). */
-export function bestConstant({ core, loss, n }: ProgramContext): number {
-  const f = new Float64Array(n);
-  const v = new Float64Array(n);
-  const h = new Float64Array(n);
-  let c0 = 0;
-  for (let iteration = 0; iteration < 60; iteration++) {
-    f.fill(c0);
-    loss.negativeGradient(f, core.y, v);
-    loss.curvature(f, core.y, h);
-    let slope = 0;
-    let curvature = 0;
-    for (let i = 0; i < n; i++) {
-      slope += v[i];
-      curvature += h[i];
-    }
-    const step = slope / curvature;
-    c0 += step;
-    if (Math.abs(step) <= 1e-15 * (1 + Math.abs(c0))) break;
-  }
-  return c0;
-}
-
 /** Size of a unit that is added to a network, as a part of the mean of the others. */
 const NEW_UNIT = 1e-3;
 

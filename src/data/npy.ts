@@ -122,6 +122,22 @@ function fromFortranOrder(shape: readonly number[], data: Float64Array): Float64
   return out;
 }
 
+/** The header of an npy file (format 1, little-endian f8, C order); the entries follow it. */
+export function npyHeader(shape: readonly number[]): Uint8Array {
+  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
+  const dict = `{'descr': '<f8', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const start = Math.ceil((MAGIC.length + 4 + dict.length + 1) / ALIGNMENT) * ALIGNMENT;
+  const text = `${dict.padEnd(start - MAGIC.length - 4 - 1)}\n`;
+  const bytes = new Uint8Array(start);
+  [...MAGIC].forEach((character, i) => {
+    bytes[i] = character.charCodeAt(0);
+  });
+  bytes[6] = 1;
+  new DataView(bytes.buffer).setUint16(8, text.length, true);
+  bytes.set(new TextEncoder().encode(text), 10);
+  return bytes;
+}
+
 /**
  * The bytes of an npy file (format 1, little-endian f8, C order).
  *
@@ -131,17 +147,9 @@ export function writeNpy({ shape, data }: NpyArray): Uint8Array {
   if (shape.reduce((product, length) => product * length, 1) !== data.length) {
     throw new RangeError(`shape (${shape.join(", ")}) does not have ${data.length} entries`);
   }
-  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
-  const dict = `{'descr': '<f8', 'fortran_order': False, 'shape': ${tuple}, }`;
-  const start = Math.ceil((MAGIC.length + 4 + dict.length + 1) / ALIGNMENT) * ALIGNMENT;
-  const text = `${dict.padEnd(start - MAGIC.length - 4 - 1)}\n`;
-  const bytes = new Uint8Array(start + 8 * data.length);
-  [...MAGIC].forEach((character, i) => {
-    bytes[i] = character.charCodeAt(0);
-  });
-  bytes[6] = 1;
-  new DataView(bytes.buffer).setUint16(8, text.length, true);
-  bytes.set(new TextEncoder().encode(text), 10);
-  bytes.set(littleEndianBytes(data), start);
+  const header = npyHeader(shape);
+  const bytes = new Uint8Array(header.length + 8 * data.length);
+  bytes.set(header);
+  bytes.set(littleEndianBytes(data), header.length);
   return bytes;
 }

@@ -45,6 +45,8 @@ export const fitJsonSchema = z.object({
   }),
   /** With one-against-rest: sums over the classes; the status is the worst of them. */
   result: z.object(solveFields),
+  /** The certificate's claims were verified with proven bounds of all rounding errors when it was written. */
+  rigorous: z.boolean(),
   /** One-against-rest only: one solve a class. */
   perClass: z.array(z.object({ class: z.string(), ...solveFields })).optional(),
   metrics: z.object({

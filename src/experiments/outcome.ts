@@ -1,7 +1,7 @@
 import { writeOnnx, writeSafetensors } from "../formats/index.ts";
 import { mergeOutputs, type TwoLayerNetwork } from "../network/index.ts";
 import { sha256 } from "../platform/index.ts";
-import { makeCertificate } from "./certificate-file.ts";
+import { makeCertificate, wholeProof } from "./certificate-file.ts";
 import { CHECKPOINT_FILE, type Checkpoint } from "./checkpoint.ts";
 import { baselineMetrics, testTable } from "./evaluation.ts";
 import type { FitRecord } from "./fit-record.ts";
@@ -81,6 +81,7 @@ function fitJson(record: FitRecord): FitJson {
     run: null,
     problem: { rows: X.rows, features: X.cols, outputs: outputs.length, betaMax, ...posed },
     result: totalResult(results, settings.tolerance),
+    rigorous: false,
     ...(outputs.length > 1 ? { perClass } : {}),
     metrics: {
       train: { ...evaluation.train },
@@ -100,20 +101,29 @@ function contentHash({ settings, dataset, gatesHash, givenHash }: FitRecord): st
 /** The JSON, the verdict and the files of a fit. */
 export function makeOutcome(record: FitRecord): FitOutcome {
   const { settings, dataset, network, evaluation, baselines, interrupted } = record;
-  const json = fitJson(record);
+  const draft = fitJson(record);
+  const proof = wholeProof(
+    record.outputs,
+    record.outputs.map((output) => output.proof),
+  );
+  const certificate = makeCertificate({ ...record, problem: draft.problem, result: draft.result, proof });
+  const json = { ...draft, rigorous: certificate.arithmetic === "rigorous" };
   const lines = verdict({
     problem: json.problem,
     result: json.result,
+    rigorous: json.rigorous,
     tolerance: settings.tolerance,
     ...(json.perClass === undefined ? {} : { perClass: json.perClass }),
   });
   const { preprocessing, target } = dataset;
   const model = { network, preprocessing, target };
-  const certificate = makeCertificate({ ...record, problem: json.problem, result: json.result });
   const files: RunFile[] = [
     { name: "model.onnx", bytes: writeOnnx(model) },
     { name: "model.safetensors", bytes: writeSafetensors(model) },
     text("certificate.json", `${JSON.stringify(certificate)}\n`),
+    ...(proof !== null && certificate.proof !== null && "file" in certificate.proof
+      ? [{ name: certificate.proof.file, bytes: proof }]
+      : []),
     text("history.ndjson", record.history.map((line) => `${JSON.stringify(line)}\n`).join("")),
     ...reportFiles(makeReport(record, json)),
     text("README.md", modelCard(record, json, lines)),

@@ -1,11 +1,12 @@
 import { ConfigError, DataError } from "../base/errors.ts";
 import { type Matrix, matrix } from "../base/matrix.ts";
 import { type Compute, createCompute } from "../compute/index.ts";
-import { betaMax as computeBetaMax, type PatternSource, type SolveEvent, type SolveOptions } from "../convex/index.ts";
+import type { PatternSource, SolveEvent, SolveOptions } from "../convex/index.ts";
 import { type Dataset, loadDataset, readNpy } from "../data/index.ts";
 import { forward, type TwoLayerNetwork } from "../network/index.ts";
 import { readBytes, sha256 } from "../platform/index.ts";
 import { principalComponents } from "./baselines.ts";
+import { centeredBetaMax, gridTop, largestBetaMax } from "./beta-scale.ts";
 import { certifiedBeta } from "./certified-beta.ts";
 import { type Checkpoint, checkResumable } from "./checkpoint.ts";
 import type { FitSettings } from "./config.ts";
@@ -17,7 +18,7 @@ import { networkFromJson } from "./network-json.ts";
 import { makeOutcome, savedNetwork } from "./outcome.ts";
 import { chooseCoding, chooseLoss, codeTargets, column, type Objective, outputNames } from "./problem.ts";
 import { drive, type SolvedOutput, settleOutput } from "./solve.ts";
-import { gridTop, type ValidationResult, type ValidationTask, validateBeta } from "./validate-beta.ts";
+import { type ValidationResult, type ValidationTask, validateBeta } from "./validate-beta.ts";
 
 /** What a fit needs of the outside. */
 export interface PipelineContext {
@@ -130,17 +131,21 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
   const solve: SolveOptions = { compute, now, cancelled, seed: settings.seed, tolerance: settings.tolerance };
   const asked = now();
   const budget = settings.time * BASELINE_SHARE;
-  const betaMaxFor = (y: Float64Array): number =>
-    computeBetaMax({ ...problem, y }, { ...solve, seconds: budget / names.length });
-  const betaMax = resume?.betaMax ?? Math.max(...names.map((_, q) => betaMaxFor(column(Y, q))));
+  const betaMax = resume?.betaMax ?? largestBetaMax(problem, Y, solve);
   // A solve ends with a last search and bound over all rows, which take about as long as this did.
   const deadline = end - Math.min(now() - asked, budget);
   const labels = target.classes === null ? null : train.y;
   const share = settings.beta === "certified" ? CERTIFIED_SHARE : VALIDATION_SHARE;
-  const until = Math.min(now() + share * settings.time, deadline);
-  const top = gridTop(betaMax, coding === "number" ? centeredBetaMax(column(Y, 0), betaMaxFor) : betaMax);
-  const task = { problem, Y, labels, betaMax, gridTop: top, seed: settings.seed, deadline: until, solve };
-  const { beta, points: validation, notes: betaNotes } = chooseBeta(settings, task, context);
+  const { seed } = settings;
+  const {
+    beta,
+    points: validation,
+    notes: betaNotes,
+  } = chooseBeta(settings, betaMax, context, () => {
+    const top = coding === "number" ? gridTop(betaMax, centeredBetaMax(problem, column(Y, 0), seed, solve)) : 1;
+    const until = Math.min(now() + share * settings.time, deadline);
+    return { problem, Y, labels, betaMax, gridTop: top, seed, deadline: until, solve };
+  });
   betaNotes.forEach(note);
   const { X: _X, patterns: _patterns, ...posed } = problem;
   const objective: Objective = { ...posed, beta };
@@ -218,20 +223,13 @@ function checkGiven(
   }
 }
 
-/** beta_max of the targets less their mean. */
-function centeredBetaMax(y: Float64Array, betaMaxFor: (y: Float64Array) => number): number {
-  let mean = 0;
-  for (const t of y) mean += t / y.length;
-  return betaMaxFor(y.map((t) => t - mean));
-}
-
 /** Beta: as given, as a share of beta_max, as in the checkpoint, or by validation. */
 function chooseBeta(
   { beta, betaRatio }: FitSettings,
-  task: Omit<ValidationTask, "onProgress">,
+  betaMax: number,
   { emit, cancelled, now, started, resume }: PipelineContext,
+  task: () => Omit<ValidationTask, "onProgress">,
 ): { readonly beta: number } & Pick<ValidationResult, "points" | "notes"> {
-  const { betaMax } = task;
   const known = (value: number, notes: readonly string[] = []) => ({ beta: value, points: [], notes });
   if (typeof beta === "number") return known(beta);
   if (!(betaMax > 0)) return known(1, ["beta_max is 0: every beta gives a constant network; beta set to 1"]);
@@ -241,11 +239,11 @@ function chooseBeta(
   const onProgress = (label: string, fraction: number): void =>
     emit({ kind: "progress", stage: "validate", label, ...idle, fraction, seconds: now() - started });
   if (beta === "certified") {
-    const { ratio, notes } = certifiedBeta({ ...task, onProgress });
+    const { ratio, notes } = certifiedBeta({ ...task(), onProgress });
     if (cancelled()) throw new FitCancelled();
     return known(ratio * betaMax, notes);
   }
-  const { ratio, points, notes } = validateBeta({ ...task, onProgress });
+  const { ratio, points, notes } = validateBeta({ ...task(), onProgress });
   if (cancelled()) throw new FitCancelled();
   return { beta: ratio * betaMax, points, notes };
 }

@@ -2,7 +2,7 @@ import { ConfigError } from "../base/errors.ts";
 import { type Matrix, matrix } from "../base/matrix.ts";
 import { type BiasForm, type LossName, lossOf, type Program, type Scaling } from "../convex/index.ts";
 import type { Target } from "../data/types.ts";
-import { forward, type HiddenBiases, pathNorm, penalty, type TwoLayerNetwork } from "../network/index.ts";
+import type { HiddenBiases } from "../network/index.ts";
 import type { FitSettings } from "./config.ts";
 
 /**
@@ -89,19 +89,6 @@ export function rowLosses({ loss, huber }: Pick<Objective, "loss" | "huber">, F:
 /** Whether the hidden biases of this bias form count in the penalty. */
 export function hiddenBiases(bias: BiasForm): HiddenBiases {
   return bias === "output" ? "free" : "penalized";
-}
-
-/**
- * Training objective of a network in the problem's own scaling, in f64 from its weights: loss term plus
- * (beta/2)(||U||^2 + ||W||^2) for ReLU, plus beta sum ||u_j|| |w_j| for a gated network (docs/objective.md).
- */
-export function objectiveOf(network: TwoLayerNetwork, objective: Objective, X: Matrix, Y: Matrix): number {
-  const { scaling, beta, bias, program, weights } = objective;
-  const losses = rowLosses(objective, forward(network, X), Y);
-  let sum = 0;
-  for (let i = 0; i < losses.length; i++) sum += (weights?.[i] ?? 1) * losses[i];
-  const norm = program === "gated" ? pathNorm : penalty;
-  return (scaling === "mean" ? sum / X.rows : sum) + beta * norm(network, hiddenBiases(bias));
 }
 
 /** (objective - bound) / |objective|; 0 when both are 0. */

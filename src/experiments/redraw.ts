@@ -1,6 +1,6 @@
 import { DataError } from "../base/errors.ts";
 import { exists, readBytes } from "../platform/files.ts";
-import { svgToPng } from "../platform/png.ts";
+import { loadSvgToPng } from "../platform/png.ts";
 import { joinPath } from "../platform/run-files.ts";
 import type { RunReport } from "../report/index.ts";
 import type { RunFile } from "./fit-types.ts";
@@ -29,11 +29,14 @@ export function storedReport({ path, record }: StoredRun): RunReport {
   );
 }
 
-/** The page of a report, and each of its figures as SVG and as PNG. */
-export function redrawFiles(report: RunReport): RunFile[] {
-  return drawReport(report).flatMap((file) => {
-    if (!file.name.endsWith(".svg")) return [file];
-    const png = svgToPng(new TextDecoder().decode(file.bytes), SCALE);
-    return [file, { name: file.name.replace(/svg$/, "png"), bytes: png }];
+/** The page of a report, and each of its figures as SVG and, where this machine can draw it (`png`), as PNG. */
+export async function redrawFiles(report: RunReport): Promise<{ readonly files: RunFile[]; readonly png: boolean }> {
+  const svgToPng = await loadSvgToPng();
+  const files = drawReport(report);
+  if (svgToPng === null) return { files, png: false };
+  const pictures = files.flatMap(({ name, bytes }): RunFile[] => {
+    if (!name.endsWith(".svg")) return [];
+    return [{ name: name.replace(/svg$/, "png"), bytes: svgToPng(new TextDecoder().decode(bytes), SCALE) }];
   });
+  return { files: [...files, ...pictures], png: true };
 }

@@ -1,8 +1,13 @@
-import type { Matrix } from "../base/matrix.ts";
-import { matrix } from "../base/matrix.ts";
-import { type ConvexProblem, type Solution, type SolveEvent, type SolveOptions, solveConvex } from "../convex/index.ts";
+import {
+  type ConvexProblem,
+  networkObjective,
+  type Solution,
+  type SolveEvent,
+  type SolveOptions,
+  solveConvex,
+} from "../convex/index.ts";
 import { balance, type TwoLayerNetwork } from "../network/index.ts";
-import { hiddenBiases, objectiveOf, relativeGap } from "./problem.ts";
+import { hiddenBiases, relativeGap } from "./problem.ts";
 import { NONNEGATIVE } from "./verdict.ts";
 
 /** Runs a solve to its end, passing on its events. */
@@ -41,6 +46,8 @@ export interface SolvedOutput {
   readonly listed: Solution["listed"];
   /** Null when no bound but the trivial one was found. */
   readonly dual: Solution["dual"] | null;
+  /** Proof of the maximum behind the bound (docs/certificates.md); null where there is none. */
+  readonly proof: Solution["proof"];
 }
 
 /**
@@ -48,16 +55,15 @@ export interface SolvedOutput {
  * there is none better, which holds for every loss and penalty here.
  */
 export function settleOutput(name: string, problem: ConvexProblem, solution: Solution): SolvedOutput {
-  const { X, y } = problem;
   const network = balance(solution.network, hiddenBiases(problem.bias));
-  const objective = objectiveOf(network, problem, X, asColumn(y));
+  const objective = networkObjective(problem, network);
   const known = solution.lowerBound >= 0;
   // Rounding may leave the two in the wrong order; what is below a lower bound is one too.
   const lowerBound = known ? Math.min(solution.lowerBound, objective) : 0;
   const { status, scope, patterns, iterations, seconds, listed, dual } = solution;
   return {
     name,
-    y,
+    y: problem.y,
     network,
     status,
     objective,
@@ -70,15 +76,11 @@ export function settleOutput(name: string, problem: ConvexProblem, solution: Sol
     seconds,
     listed: listed !== null && Number.isFinite(listed.lowerBound) ? settleListed(listed, objective) : null,
     dual: known ? dual : null,
+    proof: known ? solution.proof : null,
   };
 }
 
 function settleListed(listed: NonNullable<Solution["listed"]>, objective: number): NonNullable<Solution["listed"]> {
   const lowerBound = Math.min(listed.lowerBound, objective);
   return { patterns: listed.patterns, lowerBound, gap: relativeGap(objective, lowerBound) };
-}
-
-/** A vector as a matrix of one column (a view). */
-function asColumn(y: Float64Array): Matrix {
-  return matrix(y.length, 1, y);
 }

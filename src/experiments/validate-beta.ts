@@ -1,7 +1,8 @@
 import { type Matrix, matrix, takeRows } from "../base/matrix.ts";
 import { randomStream } from "../base/random.ts";
-import type { ConvexProblem, SolveOptions } from "../convex/index.ts";
+import type { SolveOptions } from "../convex/index.ts";
 import { forward, type TwoLayerNetwork } from "../network/index.ts";
+import { type PosedProblem, takeProblem } from "./beta-scale.ts";
 import { column, rowLosses } from "./problem.ts";
 import { drive } from "./solve.ts";
 import {
@@ -18,7 +19,7 @@ import {
 /** The fit whose beta is to be chosen. */
 export interface ValidationTask {
   /** The problem of every output, without targets and beta. */
-  readonly problem: Omit<ConvexProblem, "y" | "beta">;
+  readonly problem: PosedProblem;
   /** n x c. */
   readonly Y: Matrix;
   /** Class index of each row, for stratified folds; null for numbers. */
@@ -52,7 +53,7 @@ const BETAS_AHEAD = 2;
 const FEWEST_FOLDS = 2;
 
 interface Fold {
-  readonly problem: Omit<ConvexProblem, "y" | "beta">;
+  readonly problem: PosedProblem;
   readonly Y: Matrix;
   readonly heldX: Matrix;
   readonly heldY: Matrix;
@@ -146,15 +147,6 @@ function shown(ratio: number): string {
   return String(Number(ratio.toPrecision(2)));
 }
 
-/**
- * Where the grid of beta starts, as a part of beta_max. Where the bias is penalized, beta_max of targets far from zero is
- * mostly the price of their mean, and a grid in shares of it would miss every beta at which the features count. So the
- * grid is in shares of the beta_max of the centered targets.
- */
-export function gridTop(betaMax: number, centeredBetaMax: number): number {
-  return betaMax > 0 && centeredBetaMax > 0 ? Math.min(1, centeredBetaMax / betaMax) : 1;
-}
-
 function prepareFolds({ problem, Y, labels, seed }: ValidationTask): Fold[] {
   const n = Y.rows;
   const rows = randomStream(seed, "validation rows").permutation(n).slice(0, MAX_ROWS);
@@ -162,14 +154,12 @@ function prepareFolds({ problem, Y, labels, seed }: ValidationTask): Fold[] {
   return makeFolds(rows.length, drawn, randomStream(seed, "validation")).map((fold) => {
     const held = fold.map((k) => rows[k]!);
     const kept = rowsOutside(rows.length, fold).map((k) => rows[k]!);
-    const { weights, ...unweighted } = problem;
-    const take = (part: ArrayLike<number>): { weights?: Float64Array } =>
-      weights === undefined ? {} : { weights: Float64Array.from(part, (i) => weights[i]!) };
+    const { X: heldX, weights: heldWeights = null } = takeProblem(problem, held);
     return {
-      problem: { ...unweighted, X: takeRows(problem.X, kept), ...take(kept) },
-      heldWeights: take(held).weights ?? null,
+      problem: takeProblem(problem, kept),
+      heldWeights,
       Y: takeRows(Y, kept),
-      heldX: takeRows(problem.X, held),
+      heldX,
       heldY: takeRows(Y, held),
       betaFactor: problem.scaling === "sum" ? kept.length / n : 1,
       start: null,

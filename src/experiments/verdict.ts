@@ -9,6 +9,8 @@ export interface VerdictInput {
   readonly problem: Problem;
   readonly result: Result;
   readonly perClass?: FitJson["perClass"];
+  /** Whether every inequality was verified with proven bounds of rounding errors. */
+  readonly rigorous?: boolean;
   /** The relative gap that was asked for. */
   readonly tolerance: number;
 }
@@ -71,7 +73,7 @@ export function judge(input: VerdictInput): Verdict {
   }
   const worst = worstClass(input.perClass);
   if (worst !== null) details.push(worst);
-  details.push(problemLine(problem));
+  details.push(problemLine(problem, input.rigorous === true));
   return { ...headline(input), details };
 }
 
@@ -164,12 +166,16 @@ export const BIAS_TEXT = {
 } as const;
 
 /** The objective in words, with the loss, the penalty, the biases and the arithmetic. */
-export function problemLine(problem: Problem): string {
+export function problemLine(problem: Problem, rigorous = false): string {
   const { loss, scaling, beta, bias, program, rows, features } = problem;
   const average = scaling === "mean" ? "mean" : "summed";
   const penalty = program === "gated" ? "sum |u_j|" : "(|U|^2 + |w|^2)/2";
-  return `Objective: ${average} ${loss} loss + beta ${penalty}, beta = ${formatBeta(beta)}, ${BIAS_TEXT[bias]}; ${count(rows, "row")}, ${count(features, "feature")}. Floating-point arithmetic, not a rigorous proof.`;
+  return `Objective: ${average} ${loss} loss + beta ${penalty}, beta = ${formatBeta(beta)}, ${BIAS_TEXT[bias]}; ${count(rows, "row")}, ${count(features, "feature")}. ${rigorous ? RIGOROUS : FLOATING}`;
 }
+
+const RIGOROUS =
+  "Proved: every inequality was checked with bounds of all rounding errors (overparam verify repeats it).";
+const FLOATING = "Floating-point arithmetic, not a rigorous proof.";
 
 /** Beta to 4 significant digits. */
 export function formatBeta(beta: number): string {

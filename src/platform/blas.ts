@@ -43,10 +43,17 @@ export interface BlasLibrary extends BlasProducts<Numbers> {
 export interface BlasSearch {
   readonly library: BlasLibrary | null;
   readonly note: string;
+  /** Whether there is a library, or one was asked for, that cannot be used: users are told. */
+  readonly refused: boolean;
 }
 
+/** What lacks without the optional dependency. */
+export const KOFFI_MISSING =
+  "the optional dependency koffi, which calls a system BLAS, is not installed or has no binary for this machine";
+
 const CANDIDATES: Readonly<Record<string, readonly string[]>> = {
-  linux: ["libopenblas.so.0", "libopenblas.so", "libmkl_rt.so.2", "libmkl_rt.so", "libblas.so.3"],
+  // Fedora's libopenblas is the build without threads; the one with them has a p.
+  linux: ["libopenblasp.so.0", "libopenblas.so.0", "libopenblas.so", "libmkl_rt.so.2", "libmkl_rt.so", "libblas.so.3"],
   darwin: [
     "/opt/homebrew/opt/openblas/lib/libopenblas.dylib",
     "/usr/local/opt/openblas/lib/libopenblas.dylib",
@@ -187,12 +194,12 @@ function bind(library: LibraryHandle, path: string): BlasLibrary | null {
  */
 export async function findBlas(): Promise<BlasSearch> {
   const wanted = process.env["OVERPARAM_BLAS"];
-  if (wanted === "none") return { library: null, note: "switched off by OVERPARAM_BLAS=none" };
+  if (wanted === "none") return { library: null, note: "switched off by OVERPARAM_BLAS=none", refused: false };
   let koffi: Koffi;
   try {
     koffi = (await import(KOFFI)) as Koffi;
   } catch {
-    return { library: null, note: "the optional dependency koffi is not installed" };
+    return { library: null, note: KOFFI_MISSING, refused: Boolean(wanted) };
   }
   const paths = wanted ? [wanted] : (CANDIDATES[process.platform] ?? []);
   const withoutCblas: string[] = [];
@@ -204,10 +211,10 @@ export async function findBlas(): Promise<BlasSearch> {
       continue;
     }
     const library = bind(handle, path);
-    if (library !== null) return { library, note: `${library.name} (${path})` };
+    if (library !== null) return { library, note: `${library.name} (${path})`, refused: false };
     withoutCblas.push(path);
   }
   const tried = `none of ${paths.join(", ")} could be used`;
   const lacking = withoutCblas.length > 0 ? `; ${withoutCblas.join(", ")} has no CBLAS` : "";
-  return { library: null, note: `${tried}${lacking}` };
+  return { library: null, note: `${tried}${lacking}`, refused: Boolean(wanted) };
 }

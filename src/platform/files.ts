@@ -60,7 +60,8 @@ function notFound(file: string): DataError {
   return new DataError(`"${file}" not found`, { code: "file-not-found", hint, place: { file } });
 }
 
-function friendly<T>(file: string, work: () => T): T {
+/** Runs `work`; what the operating system throws becomes a sentence about `file`. */
+export function friendly<T>(file: string, work: () => T): T {
   try {
     return work();
   } catch (error) {

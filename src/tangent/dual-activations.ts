@@ -10,8 +10,10 @@ export interface DualActivation {
   at(s: number, k: number, t: number, out: Float64Array): void;
   /** The same on the diagonal, k = s = t, without the cancellation there. */
   diagonal(s: number, out: Float64Array): void;
-  /** Nonnegatively homogeneous of degree one in (s, k, t): lets the vector engine use one table of angles. */
+  /** The slopes of a min(x, 0) + b max(x, 0), which the fused kernels of `compute` know; null for other activations. */
   readonly slopes: { readonly a: number; readonly b: number } | null;
+  /** Of factor asin(scale k / sqrt((1 + scale s) (1 + scale t))) + shift, which they know too; null for others. */
+  readonly arcsine: { readonly factor: number; readonly scale: number; readonly shift: number } | null;
 }
 
 type Parameters = Readonly<Record<string, number>>;
@@ -77,13 +79,14 @@ export function dualActivation({ name, parameters }: ActivationLayer): DualActiv
 
 /** From value and slope as functions of (s, k, t). */
 function smooth(at: DualActivation["at"]): DualActivation {
-  return { at, diagonal: (s, out) => at(s, s, s, out), slopes: null };
+  return { at, diagonal: (s, out) => at(s, s, s, out), slopes: null, arcsine: null };
 }
 
 /** sqrt(s t - k^2), zero where rounding makes it negative; exact enough near k = sqrt(s t) for the angle by atan2. */
 function perpendicular(s: number, k: number, t: number): number {
   const scale = Math.sqrt(s) * Math.sqrt(t);
-  return Math.sqrt(Math.max(0, (scale - k) * (scale + k)));
+  // Two roots: the product may overflow.
+  return Math.sqrt(Math.max(0, scale - k)) * Math.sqrt(Math.max(0, scale + k));
 }
 
 /** a min(x, 0) + b max(x, 0). */
@@ -102,19 +105,29 @@ function piecewiseLinear(a: number, b: number): DualActivation {
       out[1] = mean;
     },
     slopes: { a, b },
+    arcsine: null,
   };
 }
 
 /** a erf(b x) + c. */
 function errorFunction(a: number, b: number, c: number): DualActivation {
-  const bb = b * b;
-  return smooth((s, k, t, out) => {
-    const kk = 2 * bb * k;
-    const product = (1 + 2 * bb * s) * (1 + 2 * bb * t);
-    const root = Math.sqrt(Math.max(0, product - kk * kk));
-    out[0] = ((2 * a * a) / Math.PI) * Math.atan2(kk, root) + c * c;
-    out[1] = (4 * a * a * bb) / (Math.PI * root);
+  const [factor, scale, shift] = [(2 * a * a) / Math.PI, 2 * b * b, c * c];
+  const dual = smooth((s, k, t, out) => {
+    const kk = scale * k;
+    const root = perpendicular(1 + scale * s, kk, 1 + scale * t);
+    out[0] = factor * Math.atan2(kk, root) + shift;
+    out[1] = (factor * scale) / root;
   });
+  return {
+    ...dual,
+    // (1 + scale s)^2 - (scale s)^2, without the cancellation.
+    diagonal(s, out) {
+      const root = Math.sqrt(1 + 2 * scale * s);
+      out[0] = factor * Math.atan2(scale * s, root) + shift;
+      out[1] = (factor * scale) / root;
+    },
+    arcsine: { factor, scale, shift },
+  };
 }
 
 /**
@@ -123,7 +136,8 @@ function errorFunction(a: number, b: number, c: number): DualActivation {
  */
 function gelu(): DualActivation {
   return smooth((s, k, t, out) => {
-    const D = (1 + s) * (1 + t) - k * k;
+    // (1 + s) (1 + t) - k^2, without the cancellation.
+    const D = 1 + s + t + perpendicular(s, k, t) ** 2;
     const root = Math.sqrt(D);
     const e = 1 / (TAU * root);
     const H = 0.25 + Math.atan2(k, root) / TAU;
@@ -176,6 +190,7 @@ function sign(): DualActivation {
       out[1] = 0;
     },
     slopes: null,
+    arcsine: null,
   };
 }
 
@@ -263,5 +278,6 @@ function rectifiedMonomial(p: number): DualActivation {
       out[1] = (p * p * doubleFactorial(2 * p - 3) * s ** (p - 1)) / 2;
     },
     slopes: null,
+    arcsine: null,
   };
 }

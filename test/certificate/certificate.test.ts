@@ -8,7 +8,14 @@ import { now } from "../../src/platform/clock.ts";
 import { smallFit } from "../experiments/tables.ts";
 
 async function certify(settings: FitSettings): Promise<{ certificate: Certificate; raw: string }> {
-  const outcome = await runFit(settings, { emit: () => {}, cancelled: () => false, now, started: now(), resume: null });
+  const outcome = await runFit(settings, {
+    emit: () => {},
+    cancelled: () => false,
+    now,
+    started: now(),
+    resume: null,
+    given: null,
+  });
   const raw = new TextDecoder().decode(outcome.files.find(({ name }) => name === "certificate.json")!.bytes);
   return { certificate: certificateSchema.parse(JSON.parse(raw)), raw };
 }
@@ -18,14 +25,15 @@ describe("certificateSchema", () => {
     const { certificate, raw } = await certify(smallFit("three", { betaRatio: 0.2 }));
     expect(`${JSON.stringify(certificate)}\n`).toBe(raw);
     expect(certificate.claim).toContain("not a rigorous proof");
-    expect(certificate.claim).toContain(`below ${certificate.total.lowerBound}.`);
+    expect(certificate.claim).toContain(`below ${certificate.total.lower}.`);
     const refused = (change: object): boolean => !certificateSchema.safeParse({ ...certificate, ...change }).success;
     expect(refused({})).toBe(false);
-    expect(refused({ formatVersion: 2 })).toBe(true);
+    expect(refused({ formatVersion: 1 })).toBe(true);
     expect(refused({ outputs: [] })).toBe(true);
-    expect(refused({ arithmetic: "rigorous" })).toBe(true);
+    expect(refused({ arithmetic: "exact" })).toBe(true);
+    expect(refused({ proof: { file: "../elsewhere.bin", sha256: "0".repeat(64), bytes: 1 } })).toBe(true);
     expect(refused({ network: { ...certificate.network, U: { ...certificate.network.U, rows: 1e6 } } })).toBe(true);
-    expect(refused({ total: { ...certificate.total, lowerBound: Number.NEGATIVE_INFINITY } })).toBe(true);
+    expect(refused({ total: { ...certificate.total, lower: Number.NEGATIVE_INFINITY } })).toBe(true);
   });
 
   // An independent check in a dozen lines: nothing but the certificate, the data and the two dual formulas.
@@ -69,12 +77,13 @@ describe("certificateSchema", () => {
           );
         const cap = loss === "squared" ? beta / maxBound : Math.min(beta / maxBound, 1 / Math.max(...v.map(Math.abs)));
         const best = Math.max(...Array.from({ length: 2001 }, (_, k) => dual((cap * k) / 2000)));
-        const claimed = output.lowerBound * (scaling === "mean" ? n : 1);
+        const claimed = output.lower * (scaling === "mean" ? n : 1);
         expect(claimed).toBeLessThanOrEqual(best * (1 + 1e-6));
-        expect(output.objective).toBeGreaterThanOrEqual(output.lowerBound);
+        expect(dual(output.dual!.alpha)).toBeCloseTo(claimed, 9);
+        expect(output.upper).toBeGreaterThanOrEqual(output.lower);
       });
-      const sum = certificate.outputs.reduce((total, { lowerBound }) => total + lowerBound, 0);
-      expect(certificate.total.lowerBound).toBeCloseTo(sum, 14);
+      const sum = certificate.outputs.reduce((total, { lower }) => total + lower, 0);
+      expect(certificate.total.lower).toBeCloseTo(sum, 14);
     },
   );
 });

@@ -8,6 +8,12 @@ import { readOnnx, readSafetensors } from "../../src/formats/index.ts";
 import { overparam, temporaryFolder } from "./program.ts";
 import { newRun } from "./runs.ts";
 
+/** Makes a process fail to load native binaries: `npm install --omit=optional` leaves all of them out. */
+const WITHOUT_OPTIONAL_PACKAGES = `
+  process.dlopen = (_, file) => {
+    throw new Error("Cannot find module " + file);
+  };`;
+
 const cwd = temporaryFolder();
 let id = "";
 let folder = "";
@@ -51,6 +57,25 @@ describe("overparam report", () => {
     const listed = readRun(folder, true).record.files.map(({ name }) => name);
     expect(new Set(listed).size).toBe(listed.length);
     expect(listed).toEqual(expect.arrayContaining(["report.html", "figures/curve.png", "model.onnx"]));
+  });
+
+  test("overparam report and doctor without the optional packages: no PNG, no system BLAS, and they say so", async () => {
+    const refusal = join(cwd, "refusal.cjs");
+    writeFileSync(refusal, WITHOUT_OPTIONAL_PACKAGES);
+    const env = { NODE_OPTIONS: `--require ${refusal}` };
+    const { code, stdout, stderr } = await overparam(["report", id], { cwd, env });
+    expect(stderr).toContain("5 figures as SVG in figures/");
+    expect(stderr).toContain("no PNG: the binary of @resvg/resvg-js");
+    expect(stdout).toBe(`${join(folder, "report.html")}\n`);
+    expect(code).toBe(0);
+    const json = await overparam(["report", id, "--json"], { cwd, env });
+    expect(JSON.parse(json.stdout).figures.every((name: string) => name.endsWith(".svg"))).toBe(true);
+
+    const doctor = await overparam(["doctor", "--plain"], { cwd, env });
+    expect(doctor.code).toBe(0);
+    expect(doctor.stdout).toMatch(/^BLAS\t.*koffi.*not installed/m);
+    expect(doctor.stdout).toMatch(/^hint\t.*koffi.*--omit=optional/m);
+    expect(doctor.stdout).toMatch(/^backend\twasm/m);
   });
 
   test("overparam report --out writes the page alone", async () => {

@@ -31,6 +31,7 @@ export const fit: FitJson = {
     seconds: 0.1,
     listed: null,
   },
+  rigorous: false,
   metrics: { train: { rmse: 1 }, test: null, baselines: {} },
   backend: { name: "wasm", blas: null, simd: "plain", threads: 1 },
 };

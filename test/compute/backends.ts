@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { randomStream } from "../../src/base/random.ts";
 import { probeBlas } from "../../src/compute/create.ts";
 import { type Compute, type ComputeOptions, createCompute, type Scope } from "../../src/compute/index.ts";
-import { plainMemory } from "../../src/compute/memory.ts";
 import type { RealArray, RealKernels } from "../../src/compute/types.ts";
 import { compileKernels } from "../../src/compute/wasm-module.ts";
 
@@ -14,7 +13,7 @@ async function available(): Promise<{ name: string; options: ComputeOptions }[]>
       options: { backend: "wasm", simd, threads } as const,
     })),
   );
-  const { library } = await probeBlas(plainMemory());
+  const { library } = await probeBlas();
   const blas =
     library === null
       ? []
@@ -24,12 +23,16 @@ async function available(): Promise<{ name: string; options: ComputeOptions }[]>
 
 const backends = await available();
 
-/** Runs the cases once on every backend that this machine has. */
-export function onEveryBackend(title: string, cases: (compute: () => Compute) => void): void {
+/** Runs the cases once on every backend that this machine has, started with further `settings`. */
+export function onEveryBackend(
+  title: string,
+  cases: (compute: () => Compute) => void,
+  settings: Pick<ComputeOptions, "memoryLimit"> = {},
+): void {
   describe.each(backends)(`${title} ($name)`, ({ options }) => {
     let compute: Compute;
     beforeAll(async () => {
-      compute = await createCompute(options);
+      compute = await createCompute({ ...options, ...settings });
     });
     afterAll(() => compute.close());
     cases(() => compute);

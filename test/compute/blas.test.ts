@@ -1,6 +1,7 @@
 import { afterEach, expect, it, vi } from "vitest";
 import { ConfigError } from "../../src/base/errors.ts";
 import { checkBlas } from "../../src/compute/blas-check.ts";
+import { blasKernels } from "../../src/compute/blas-kernels.ts";
 import { createCompute, doctorReport } from "../../src/compute/index.ts";
 import { plainMemory } from "../../src/compute/memory.ts";
 import { referenceKernels } from "../../src/compute/reference.ts";
@@ -76,11 +77,42 @@ it("checkBlas passes correct routines and names the first wrong one", () => {
 
 it("findBlas obeys OVERPARAM_BLAS", async () => {
   vi.stubEnv("OVERPARAM_BLAS", "none");
-  expect(await findBlas()).toEqual({ library: null, note: "switched off by OVERPARAM_BLAS=none" });
+  expect(await findBlas()).toEqual({
+    library: null,
+    note: "switched off by OVERPARAM_BLAS=none",
+    refused: false,
+  });
   vi.stubEnv("OVERPARAM_BLAS", "/no/such/library.so");
-  const { library, note } = await findBlas();
+  const { library, note, refused } = await findBlas();
   expect(library).toBeNull();
   expect(note).toContain("/no/such/library.so");
+  expect(refused).toBe(true);
+});
+
+it("createCompute warns of a library that was asked for and cannot be used, and of nothing else", async () => {
+  const warningWith = async (blas: string): Promise<string | null> => {
+    vi.stubEnv("OVERPARAM_BLAS", blas);
+    const compute = await createCompute({ threads: 1 });
+    await compute.close();
+    return compute.warning;
+  };
+  expect(await warningWith("/no/such/library.so")).toMatch(/^no system BLAS is used: none of \/no\/such\/library\.so/);
+  expect(await warningWith("none")).toBeNull();
+  expect(await warningWith("")).toBeNull();
+});
+
+it("blasKernels holds the library to one thread below a size, and gives it all of them above", () => {
+  const counts: number[] = [];
+  const library: BlasLibrary = { ...correct, setThreads: (threads) => counts.push(threads) > 0 };
+  const { gemm, syrk, cholesky } = blasKernels(referenceKernels, library, 3);
+  const [a, c] = [new Float64Array(128 * 128).fill(1), new Float64Array(128 * 128)];
+  for (const n of [8, 30, 128]) gemm(false, false, n, n, n, 1, a, n, a, n, 0, c, n);
+  // The products of order 8 are ours.
+  expect(counts.splice(0)).toEqual([1, 3]);
+  syrk(false, 128, 128, 1, a, 128, 0, c, 128);
+  for (let i = 0; i < 128; i++) c[i * 129] = 1000;
+  expect(cholesky(128, c, 128)).toBe(0);
+  expect(counts).toEqual([1, 1]);
 });
 
 it("createCompute without a BLAS falls back to wasm, and refuses an explicit blas with a ConfigError", async () => {

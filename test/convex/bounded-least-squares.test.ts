@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { boxLeastSquares } from "../../src/convex/solvers/bounded-least-squares.ts";
+import { BoxSolver, boxLeastSquares } from "../../src/convex/solvers/bounded-least-squares.ts";
 import { draws, gaussian, integers } from "./problems.ts";
 
 interface Task {
@@ -143,5 +143,51 @@ describe("boxLeastSquares", () => {
     });
     expect(Math.hypot(...inside.r)).toBeLessThanOrEqual(1e-14);
     expect([...inside.theta]).toEqual([0.25, 0.5]);
+  });
+});
+
+describe("BoxSolver", () => {
+  test("BoxSolver solves one target after another as if each were the first, also with rows replaced", () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const stream = draws("solver", seed);
+      const width = 2 + (seed % 9);
+      const count = 4 + (seed % 30);
+      const X = (seed % 3 === 0 ? integers : gaussian)(stream, count, width);
+      const q = Array.from({ length: count }, () => 0.05 + stream.uniform());
+      const solver = new BoxSolver(Float64Array.from(X.flat()), Float64Array.from(q), width);
+      let p = gaussian(stream, 1, width)[0];
+      for (let round = 0; round < 12; round++) {
+        p = p.map((t) => t + 0.5 * stream.normal());
+        if (round % 4 === 3) {
+          const replaced = gaussian(stream, 1, width)[0];
+          X[count - 1] = replaced.map((t) => -t);
+          q[count - 1] = Number.POSITIVE_INFINITY;
+          solver.setRow(count - 1, -1, Float64Array.from(replaced), 0);
+          solver.start(solver.theta, count);
+        }
+        expect(solver.solve(p, count)).toBe(true);
+        const own = residual({ X, q, p }, solver.theta);
+        const fresh = run({ X, q, p });
+        expect(Math.hypot(...own)).toBeLessThanOrEqual(Math.hypot(...fresh.r) + 1e-10 * Math.hypot(...p));
+        own.forEach((t, k) => {
+          expect(Math.abs(t - solver.r[k])).toBeLessThanOrEqual(1e-11 * (1 + Math.hypot(...p)));
+        });
+      }
+    }
+  });
+
+  test("BoxSolver ends early at `enough` with a feasible point of that norm", () => {
+    const stream = draws("early");
+    const X = gaussian(stream, 60, 8);
+    const q = X.map(() => 1);
+    const p = gaussian(stream, 1, 8)[0].map((t) => 40 * t);
+    const least = Math.hypot(...run({ X, q, p }).r);
+    const solver = new BoxSolver(Float64Array.from(X.flat()), Float64Array.from(q), 8);
+    const enough = least + 0.3 * (Math.hypot(...p) - least);
+    expect(solver.solve(p, 60, enough)).toBe(true);
+    const norm = Math.hypot(...residual({ X, q, p }, solver.theta));
+    expect(norm).toBeLessThanOrEqual(enough * (1 + 1e-12));
+    expect(solver.theta.every((t, i) => t >= 0 && t <= q[i])).toBe(true);
+    expect(() => new BoxSolver(new Float64Array(7), new Float64Array(2), 4)).toThrow(/8 numbers, got 7/);
   });
 });

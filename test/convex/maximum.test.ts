@@ -237,6 +237,25 @@ describe("boundMaximum", () => {
     }
   });
 
+  // Many rows in rank 3 are left to cones, which must agree with the sweep.
+  test("boundMaximum of many rows in rank 3 equals maximizeOnSphere", () => {
+    for (let seed = 0; seed < 4; seed++) {
+      const stream = draws("many rows", seed);
+      const n = 110 + 30 * seed;
+      const X = seed === 3 ? integers(stream, n, 3, 6) : gaussian(stream, n, 3);
+      const v = Array.from({ length: n }, () => stream.normal());
+      const negated = v.map((t) => -t);
+      const exact = Math.max(...[v, negated].map((w) => maximizeOnSphere(pack(X, w, 3), never)?.value ?? Number.NaN));
+      const { value, attained, method, witness } = bound(X, v, false);
+      expect(method).toBe("exact");
+      expect(Math.abs(attained - exact)).toBeLessThanOrEqual(1e-12 * size(X, v));
+      expect(value).toBeGreaterThanOrEqual(exact);
+      expect(value).toBeLessThanOrEqual(exact + 1e-11 * size(X, v));
+      expect(witness).not.toBeNull();
+      if (witness !== null) expect(witness.sign * response(X, v, witness.u)).toBeCloseTo(exact, 10);
+    }
+  });
+
   // With sum v = 0 G does not depend on b beyond the data, so a grid over |b| <= max ||x_i|| misses nothing, and it
   // misses the maximum by at most its steps times the Lipschitz constants sum |v_i| ||x_i|| (in u) and sum |v_i| (in b).
   test.each([1, 2])("boundMaximum with a free bias against a fine grid, %i dimension(s)", (r) => {

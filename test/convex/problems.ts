@@ -67,9 +67,10 @@ export function solve(
  * definition: at least the path-norm form that the product reports, and equal to it for balanced networks.
  */
 export function naiveObjective(
-  { X, y, loss, scaling, beta, bias }: Pick<ConvexProblem, "X" | "y" | "loss" | "scaling" | "beta" | "bias">,
+  problem: Pick<ConvexProblem, "X" | "y" | "loss" | "scaling" | "beta" | "bias" | "weights" | "huber">,
   network: TwoLayerNetwork,
 ): number {
+  const { X, y, scaling, beta, bias } = problem;
   const { U, b, W, c0, gates } = network;
   let total = 0;
   for (let i = 0; i < X.rows; i++) {
@@ -84,13 +85,22 @@ export function naiveObjective(
       const open = gates === null ? z > 0 : gate > 0;
       if (open) f += W.data[j] * z;
     }
-    total += loss === "squared" ? (f - y[i]) ** 2 / 2 : softplus(-y[i] * f);
+    total += (problem.weights?.[i] ?? 1) * naiveLoss(problem, f, y[i]);
   }
   let squares = 0;
   for (const u of U.data) squares += u * u;
   for (const w of W.data) squares += w * w;
   if (bias === "column") for (const t of b) squares += t * t;
   return total / (scaling === "mean" ? X.rows : 1) + (beta / 2) * squares;
+}
+
+/** The loss of one sample, from its definition. */
+export function naiveLoss({ loss, huber = 1 }: Pick<ConvexProblem, "loss" | "huber">, f: number, y: number): number {
+  const r = Math.abs(f - y);
+  if (loss === "squared") return r ** 2 / 2;
+  if (loss === "hinge") return Math.max(0, 1 - y * f);
+  if (loss === "huber") return r <= huber ? r ** 2 / 2 : huber * r - huber ** 2 / 2;
+  return softplus(-y * f);
 }
 
 function softplus(t: number): number {
@@ -186,7 +196,9 @@ export function integers(stream: RandomStream, n: number, d: number, size = 2): 
 }
 
 export function targets(stream: RandomStream, n: number, loss: ConvexProblem["loss"]): number[] {
-  return Array.from({ length: n }, () => (loss === "squared" ? stream.normal() : stream.uniform() < 0.5 ? -1 : 1));
+  return Array.from({ length: n }, () =>
+    loss === "squared" || loss === "huber" ? stream.normal() : stream.uniform() < 0.5 ? -1 : 1,
+  );
 }
 
 /** A random stream of the tests. */

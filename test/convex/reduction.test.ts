@@ -30,7 +30,7 @@ function dataOf(kind: string, seed: number, n: number, d: number): number[][] {
 /** Objective of core neurons, in core scaling, by the context that the solvers use. */
 function coreValue(task: ReturnType<typeof problem>, neurons: readonly CoreNeuron[], c0: number): number {
   const core = reduce(task);
-  const context = programContext(core, task.loss, false);
+  const context = programContext(core, task, false);
   const units = neurons.map(({ a, b, sign }, j): Unit => {
     const whole = core.freeBias ? Float64Array.of(...a, b) : a;
     return { key: `${j}`, pattern: new Uint32Array(1), sign, a: whole, gate: null };

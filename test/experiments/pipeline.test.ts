@@ -7,9 +7,9 @@ import type { FitSettings } from "../../src/experiments/config.ts";
 import { FitCancelled, type FitEvent, type FitOutcome, fitJsonSchema } from "../../src/experiments/fit-types.ts";
 import { networkFromJson } from "../../src/experiments/network-json.ts";
 import { runFit } from "../../src/experiments/pipeline.ts";
-import { codeTargets, objectiveOf } from "../../src/experiments/problem.ts";
+import { codeTargets, rowLosses } from "../../src/experiments/problem.ts";
 import { readOnnx, readSafetensors } from "../../src/formats/index.ts";
-import { forward } from "../../src/network/index.ts";
+import { forward, penalty } from "../../src/network/index.ts";
 import { now } from "../../src/platform/clock.ts";
 import type { RunReport } from "../../src/report/index.ts";
 import { smallFit } from "./tables.ts";
@@ -114,7 +114,10 @@ describe("runFit", () => {
       const network = networkFromJson(certificate.network);
       const { coding } = certificate.data;
       const Y = codeTargets(dataset.train.y, coding, problem.outputs);
-      const objective = objectiveOf(network, { ...certificate.problem }, dataset.train.X, Y);
+      // Scaling `sum`, unit weights: the losses of all rows, and weight decay over the network as it is stored.
+      const losses = rowLosses({ loss }, forward(network, dataset.train.X), Y);
+      const decay = penalty(network, bias === "output" ? "free" : "penalized");
+      const objective = losses.reduce((sum, value) => sum + value, 0) + problem.beta * decay;
       expect(result.objective / objective).toBeCloseTo(1, 12);
       expect(result.gap).toBeCloseTo((result.objective - result.lowerBound) / result.objective, 14);
       expect(result.status).toBe("optimal");

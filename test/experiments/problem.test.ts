@@ -6,15 +6,7 @@ import { type Checkpoint, checkResumable, readCheckpoint } from "../../src/exper
 import { type FitSettings, fitSettingsSchema } from "../../src/experiments/config.ts";
 import { networkFromJson, networkToJson } from "../../src/experiments/network-json.ts";
 import { totalResult } from "../../src/experiments/outcome.ts";
-import {
-  chooseCoding,
-  chooseLoss,
-  codeTargets,
-  type Objective,
-  objectiveOf,
-  outputNames,
-  rowLosses,
-} from "../../src/experiments/problem.ts";
+import { chooseCoding, chooseLoss, codeTargets, outputNames, rowLosses } from "../../src/experiments/problem.ts";
 import { reproduceCommands } from "../../src/experiments/reproduce.ts";
 import type { TwoLayerNetwork } from "../../src/network/index.ts";
 
@@ -66,32 +58,6 @@ const network: TwoLayerNetwork = {
   c0: Float64Array.of(0.25),
   gates: null,
 };
-
-describe("objectiveOf", () => {
-  const X = matrix(2, 1, Float64Array.of(1, -1));
-  const Y = matrix(2, 1, Float64Array.of(4, -2));
-  const base: Objective = { loss: "squared", scaling: "sum", beta: 0.1, bias: "column", program: "relu" };
-  // f(1) = 3 * 1.5 - 0 + 0.25 = 4.75 and f(-1) = 0 - 3 + 0.25 = -2.75: the loss is 0.75^2 / 2 twice.
-  const loss = 0.5625;
-
-  test("objectiveOf counts hidden biases exactly when they are penalized", () => {
-    expect(objectiveOf(network, base, X, Y)).toBeCloseTo(loss + 0.05 * (1 + 4 + 0.25 + 1 + 9 + 1), 14);
-    expect(objectiveOf(network, { ...base, bias: "output" }, X, Y)).toBeCloseTo(loss + 0.05 * (1 + 4 + 9 + 1), 14);
-  });
-
-  test("objectiveOf: mean scaling divides the loss alone", () => {
-    expect(objectiveOf(network, { ...base, scaling: "mean" }, X, Y)).toBeCloseTo(loss / 2 + 0.05 * 16.25, 14);
-  });
-
-  test("objectiveOf: a gated network pays beta |u| |w|", () => {
-    const gates = { G: matrix(2, 1, Float64Array.of(1, 1)), h: Float64Array.of(0, 0) };
-    const gated: TwoLayerNetwork = { ...network, activation: "gated", gates };
-    // Both gates open at 1 only: f(1) = 4.5 + 1 + 0.25, f(-1) = 0.25.
-    const gatedLoss = (1.75 ** 2 + 2.25 ** 2) / 2;
-    const penalty = 0.1 * (Math.sqrt(1.25) * 3 + Math.sqrt(5));
-    expect(objectiveOf(gated, { ...base, program: "gated" }, X, Y)).toBeCloseTo(gatedLoss + penalty, 13);
-  });
-});
 
 describe("totalResult", () => {
   const part = {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { matrix } from "../../src/base/matrix.ts";
 import { randomStream } from "../../src/base/random.ts";
 import { type Compute, createCompute } from "../../src/compute/index.ts";
-import { gridTop, type ValidationTask, validateBeta } from "../../src/experiments/validate-beta.ts";
+import { type ValidationTask, validateBeta } from "../../src/experiments/validate-beta.ts";
 import { BETA_RATIOS, FALLBACK_RATIO } from "../../src/experiments/validation.ts";
 import { now } from "../../src/platform/clock.ts";
 
@@ -71,12 +71,5 @@ describe("validateBeta", () => {
     const whole = validateBeta(task(60, 3));
     const part = validateBeta(task(60, 3, { gridTop: 0.1 }));
     expect(part.points[0]?.ratio).toBeCloseTo(0.1 * (whole.points[0]?.ratio ?? 0), 12);
-  });
-
-  test("gridTop is the centered share of beta_max, at most 1, and 1 where that makes no sense", () => {
-    expect(gridTop(10, 2)).toBe(0.2);
-    expect(gridTop(2, 10)).toBe(1);
-    expect(gridTop(0, 0)).toBe(1);
-    expect(gridTop(3, 0)).toBe(1);
   });
 });

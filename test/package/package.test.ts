@@ -203,5 +203,10 @@ describe.each([["--omit=dev"], ["--ignore-scripts"], ["--omit=optional"]])("npm 
     // koffi is what opens a system BLAS: without it there is none, and its install script is not needed.
     expect(existsSync(join(home, "node_modules/koffi"))).toBe(flag !== "--omit=optional");
     if (flag === "--omit=optional") expect(backend).toMatchObject({ name: "wasm", blas: null });
+    await output(home, "npx", ["overparam", "report", saved?.id ?? ""]);
+    const figures = readdirSync(resolve(home, saved?.path ?? "", "figures"));
+    expect(figures.some((name) => name.endsWith(".svg"))).toBe(true);
+    // The binary that draws PNG is an optional package, too.
+    expect(figures.some((name) => name.endsWith(".png"))).toBe(flag !== "--omit=optional");
   });
 });

@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { assetPath } from "../../src/platform/assets.ts";
-import { svgToPng } from "../../src/platform/png.ts";
+import { loadSvgToPng } from "../../src/platform/png.ts";
+
+const svgToPng = (await loadSvgToPng())!;
 
 const svg = (content: string): string =>
   `<svg xmlns="http://www.w3.org/2000/svg" width="60" height="20"><rect width="60" height="20" fill="#fff"/>${content}</svg>`;
@@ -13,19 +15,19 @@ function size(png: Uint8Array): number[] {
   return [view.getUint32(16), view.getUint32(20)];
 }
 
-describe("svgToPng", () => {
-  test("svgToPng scales the picture", () => {
+describe("loadSvgToPng", () => {
+  test("loadSvgToPng: the drawing function scales the picture", () => {
     expect(size(svgToPng(svg(""), 2))).toEqual([120, 40]);
   });
 
-  test("svgToPng sets text of any family in the font of the package", () => {
+  test("loadSvgToPng: the drawing function sets text of any family in the font of the package", () => {
     const text = (family: string): Uint8Array =>
       svgToPng(svg(`<text x="2" y="15" font-family="${family}">β = 0.5</text>`), 1);
     expect(text("DejaVu Sans")).not.toEqual(svgToPng(svg(""), 1));
     expect(text("No Such Font, sans-serif")).toEqual(text("DejaVu Sans"));
   });
 
-  test("svgToPng refuses what is not SVG", () => {
+  test("loadSvgToPng: the drawing function refuses what is not SVG", () => {
     expect(() => svgToPng("<svg", 1)).toThrow();
   });
 

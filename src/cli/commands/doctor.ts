@@ -33,7 +33,10 @@ export const doctorCommand = defineCommand({
       ["backend", backendLine(backend).replace(/^backend /, "")],
       ["BLAS", blas.note],
       ["SIMD", `${simd.level}: ${simd.reason}`],
-      ["memory", `up to ${formatBytes(memoryLimit)} for the kernels`],
+      [
+        "memory",
+        `up to ${formatBytes(memoryLimit)} for the kernels; products of larger matrices take a panel of rows at a time`,
+      ],
       ["speed", speed],
       ...hints.map((hint): [string, string] => ["hint", hint]),
     ];

@@ -7,6 +7,9 @@ import { defineCommand, jsonSetting, quietSetting, runSetting, runsSetting } fro
 import { EXIT } from "../exit-codes.ts";
 import { plural } from "../format.ts";
 
+const NO_PNG =
+  "  note: no PNG: the binary of @resvg/resvg-js, an optional package for each platform, is not installed here";
+
 export const reportCommand = defineCommand({
   name: "report",
   summary: "draw the report of a run again, with its figures",
@@ -34,10 +37,12 @@ export const reportCommand = defineCommand({
     const report = storedReport(run);
     let page = joinPath(run.path, REPORT_FILE);
     let figures: string[] = [];
+    let png = true;
     if (out === undefined) {
-      const files = redrawFiles(report);
-      replaceFiles(run, files);
-      figures = files.flatMap(({ name }) => (name === REPORT_FILE ? [] : [joinPath(run.path, name)]));
+      const redrawn = await redrawFiles(report);
+      replaceFiles(run, redrawn.files);
+      figures = redrawn.files.flatMap(({ name }) => (name === REPORT_FILE ? [] : [joinPath(run.path, name)]));
+      png = redrawn.png;
     } else {
       page = absolutePath(out);
       for (const { name, bytes } of drawReport(report)) if (name === REPORT_FILE) writeFileAtomic(out, bytes);
@@ -49,7 +54,9 @@ export const reportCommand = defineCommand({
     }
     terminal.out(page);
     if (!quiet && figures.length > 0) {
-      terminal.err(`  with ${plural(figures.length / 2, "figure")} as SVG and PNG in figures/ beside it`);
+      const count = plural(figures.filter((name) => name.endsWith(".svg")).length, "figure");
+      terminal.err(`  with ${count} as ${png ? "SVG and PNG" : "SVG"} in figures/ beside it`);
+      if (!png) terminal.err(NO_PNG);
     }
     return EXIT.ok;
   },

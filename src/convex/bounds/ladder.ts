@@ -1,8 +1,12 @@
 import { ProofWriter } from "../../certificate/index.ts";
 import type { Compute } from "../../compute/types.ts";
 import type { CoreProblem } from "../reduction.ts";
+import { capSearch } from "./caps/index.ts";
+import { coneSearch } from "./cones/cone-search.ts";
+import { PivotSearch } from "./cones/pivots.ts";
 import { boundMaximum, droppedPart } from "./maximum.ts";
 import type { BoundSearch, MakeSearch, SideProblem, Witness } from "./search.ts";
+import { transportSearch } from "./transport/index.ts";
 
 /** Cones alone are enough up to this rank, and are of no use above the other. */
 const CONES_ALONE = 3;
@@ -10,14 +14,17 @@ const CONES_RANK = 6;
 /** Pairs of rows of unlike weight above which the transport bound does not fit the memory. */
 const MOST_PAIRS = 3e7;
 /** Seconds of the first slice of work, how slices grow, and the longest. */
-const FIRST_SLICE = 0.05;
-const SLICE_GROWTH = 1.5;
-const LONGEST_SLICE = 1;
-/** A method that gained less than this part of what the best one gained is only tried in every n-th round. */
-const USEFUL = 0.2;
-const RETRY_EVERY = 4;
+const FIRST_SLICE = 0.02;
+const SLICE_GROWTH = 1.15;
+const LONGEST_SLICE = 0.5;
+/** Every n-th slice goes to the method that had the fewest; the others to the one that promises most. */
+const EXPLORE_EVERY = 4;
+/** An excess over the target smaller than this, relatively, is none. */
+const TINY_EXCESS = 1e-14;
 /** What rounding may add when a proof is checked. */
 const PROOF_SLACK = 4e-12;
+/** What a proof states in the place of zero, so that rounding has room. */
+const LEAST = 1e-150;
 
 /** The maximum of the dual constraint as far as it is known. */
 export interface Climb {
@@ -46,7 +53,8 @@ export interface LadderOptions {
 interface Runner {
   readonly make: MakeSearch;
   search: BoundSearch | null;
-  /** Decrease of log(bound) a second in the last slice. */
+  /** Logarithm of the excess of its bound over the target, and how fast that fell in its last slices, a second. */
+  excess: number;
   rate: number;
   slices: number;
 }
@@ -71,8 +79,9 @@ export class Ladder {
   readonly #sides: readonly Side[];
   readonly #rest: number;
   readonly #cheap: { readonly value: number; readonly method: string } | null;
+  /** For free biases in low rank: one search for both sides and all pivots. */
+  readonly #pivots: PivotSearch | null;
   #slice = FIRST_SLICE;
-  #round = 0;
 
   /** @param v dual point (n entries, sum scaling); sums to 0 when biases are free. */
   constructor(compute: Compute, core: CoreProblem, v: Float64Array, options: LadderOptions) {
@@ -84,18 +93,28 @@ export class Ladder {
     this.#sides = ([1, -1] as const).map((sign) => ({
       problem: { n: core.Z.rows, r: core.Z.cols, Z: core.Z.data, v: v.map((t) => sign * t) },
       sign,
-      runners: makers.map((make) => ({ make, search: null, rate: Number.POSITIVE_INFINITY, slices: 0 })),
+      runners: makers.map((make) => ({ make, search: null, excess: Number.POSITIVE_INFINITY, rate: 0, slices: 0 })),
       bound: Number.POSITIVE_INFINITY,
       best: null,
       witness: null,
     }));
-    this.#cheap = makers.length > 0 ? null : cheapBound(compute, core, v, options);
+    this.#pivots = core.freeBias && core.Z.cols > 0 && core.Z.cols <= CONES_ALONE ? new PivotSearch(core.Z, v) : null;
+    this.#cheap = makers.length > 0 || this.#pivots !== null ? null : cheapBound(compute, core, v, options);
   }
 
   /** What is known now. `witness` is set when it is above `target`. */
   state(target: number): Climb {
     if (this.#cheap !== null) {
       return { maximum: this.#cheap.value, method: this.#cheap.method, witness: null, finished: true };
+    }
+    if (this.#pivots !== null) {
+      const { bound, witness, finished } = this.#pivots;
+      return {
+        maximum: bound + this.#rest,
+        method: "cones",
+        witness: witness.value > target ? witness : null,
+        finished: bound <= target || finished,
+      };
     }
     const worst = this.#worst();
     const seen = this.#sides.reduce((a, b) => ((b.witness?.value ?? 0) > (a.witness?.value ?? 0) ? b : a));
@@ -115,40 +134,49 @@ export class Ladder {
   advance(target: number): void {
     if (this.#cheap !== null) return;
     const { now, stop, seed } = this.#options;
+    if (this.#pivots !== null) {
+      const until = now() + LONGEST_SLICE;
+      this.#pivots.advance(target, () => stop() || now() >= until);
+      return;
+    }
     const side = this.#worst();
-    const runner = this.#pick(side);
+    const runner = pick(side.runners, this.#slice);
+    if (runner === null) return;
     runner.search ??= runner.make(this.#compute, side.problem, seed);
-    const before = Math.min(runner.search.bound, side.bound);
     const begun = now();
     const until = begun + this.#slice;
     runner.search.advance(target, () => stop() || now() >= until);
     const seconds = Math.max(now() - begun, 1e-4);
     const { bound, witness } = runner.search;
+    const excess = Math.log(Math.max(bound / target - 1, TINY_EXCESS));
+    const rate = Number.isFinite(runner.excess) ? Math.max(0, runner.excess - excess) / seconds : 0;
+    runner.rate = (runner.rate + rate) / 2;
+    runner.excess = excess;
     runner.slices += 1;
-    runner.rate = bound < before ? Math.log(Math.min(before, 1e6 * bound) / bound) / seconds : 0;
+    this.#slice = Math.min(LONGEST_SLICE, this.#slice * SLICE_GROWTH);
     if (bound < side.bound) {
       side.bound = bound;
       side.best = runner.search;
     }
     if (witness.value > (side.witness?.value ?? 0)) side.witness = witness;
-    if (side.runners.every(({ slices }) => slices > this.#round)) {
-      this.#round += 1;
-      this.#slice = Math.min(LONGEST_SLICE, this.#slice * SLICE_GROWTH);
-    }
   }
 
   /** The parts of a proof of `maximum` (docs/certificates.md, from `scale` on); null where a bound came without one. */
   proof(): Uint8Array<ArrayBuffer> | null {
-    if (this.#cheap !== null || this.#sides.some(({ best }) => best === null)) return null;
-    const { core } = { core: this.#core };
+    const bounded = this.#pivots !== null || this.#sides.every(({ best }) => best !== null);
+    if (this.#cheap !== null || !bounded) return null;
+    const core = this.#core;
     const out = new ProofWriter();
     out.f64(core.scale);
     out.u32(core.Z.cols);
     out.u8(core.basis === null ? 0 : 1);
     if (core.basis !== null) out.f64s(core.basis.data);
-    out.u32(0);
-    out.f64(this.#worst().bound * (1 + PROOF_SLACK));
-    for (const { best } of this.#sides) best?.writeProof(out);
+    out.u32(this.#pivots === null ? 0 : core.Z.rows);
+    if (this.#pivots !== null) this.#pivots.writeParts(out);
+    else {
+      out.f64(Math.max(this.#worst().bound * (1 + PROOF_SLACK), LEAST));
+      for (const { best } of this.#sides) best?.writeProof(out);
+    }
     return out.bytes();
   }
 
@@ -156,25 +184,31 @@ export class Ladder {
     const [a, b] = this.#sides as readonly [Side, Side];
     return b.bound > a.bound ? b : a;
   }
-
-  #pick({ runners }: Side): Runner {
-    const open = runners.filter(({ search }) => search === null || !search.finished);
-    const fresh = open.find(({ search }) => search === null);
-    if (fresh !== undefined) return fresh;
-    const best = Math.max(...open.map(({ rate }) => rate));
-    const fewest = Math.min(...open.map(({ slices }) => slices));
-    const useful = open.filter(({ rate, slices }) => rate >= USEFUL * best || slices * RETRY_EVERY < this.#total(open));
-    const candidates = useful.length > 0 ? useful : open;
-    return candidates.reduce((a, b) => (b.slices - fewest < a.slices - fewest ? b : a), candidates[0] ?? runners[0]!);
-  }
-
-  #total(open: readonly Runner[]): number {
-    return open.reduce((sum, { slices }) => sum + slices, 0);
-  }
 }
 
-function methodsFor(_core: CoreProblem, _v: Float64Array): readonly MakeSearch[] {
-  return [];
+/** The runner whose turn it is; null when all are finished. */
+function pick(runners: readonly Runner[], slice: number): Runner | null {
+  const open = runners.filter(({ search }) => search === null || !search.finished);
+  const [first] = open;
+  if (first === undefined) return null;
+  const total = open.reduce((sum, { slices }) => sum + slices, 0);
+  const fewest = open.reduce((a, b) => (b.slices < a.slices ? b : a));
+  if (fewest.slices === 0 || total % EXPLORE_EVERY === 0) return fewest;
+  const promise = ({ excess, rate }: Runner): number => excess - rate * slice;
+  return open.reduce((a, b) => (promise(b) < promise(a) ? b : a));
+}
+
+function methodsFor({ Z, freeBias }: CoreProblem, v: Float64Array): readonly MakeSearch[] {
+  if (freeBias || Z.cols === 0) return [];
+  if (Z.cols <= CONES_ALONE) return [coneSearch];
+  let positive = 0;
+  let negative = 0;
+  for (const t of v) {
+    if (t > 0) positive += 1;
+    if (t < 0) negative += 1;
+  }
+  if (positive * negative > MOST_PAIRS) return [];
+  return Z.cols <= CONES_RANK ? [transportSearch, coneSearch, capSearch] : [transportSearch, capSearch];
 }
 
 function cheapBound(compute: Compute, core: CoreProblem, v: Float64Array, { seed, stop }: LadderOptions) {

@@ -1,7 +1,9 @@
 import { type RandomStream, randomStream } from "../../base/random.ts";
 import type { Compute } from "../../compute/types.ts";
 import type { CoreProblem } from "../reduction.ts";
-import { roundingAllowance, weightedRows } from "./rows.ts";
+import type { SphereMaximum } from "./circle.ts";
+import { ConeSearch } from "./cones/cone-search.ts";
+import { roundingAllowance, type WeightedRows, weightedRows } from "./rows.ts";
 import { shorBound } from "./shor.ts";
 import { maximizeExactly } from "./sphere.ts";
 
@@ -17,6 +19,9 @@ export interface MaximumBound {
 
 /** Up to this rank M(v) is found exactly. */
 export const EXACT_RANK = 3;
+/** In rank 3 the sweep takes n^2 log n steps: from this many rows on, cones find the maximum to the tolerance below in less. */
+const SWEEP_ROWS = 100;
+const CONE_TOLERANCE = 1e-12;
 /** Ellipsoids |u|^2 + tau (b/R)^2 <= 1 + tau that hold every (u, b) with |u| <= 1, |b| <= R. */
 const FREE_BIAS_TAU = [0.03, 0.1, 0.3, 1];
 
@@ -68,13 +73,30 @@ type Z = CoreProblem["Z"];
 function exactPlain(Z: Z, v: Float64Array, stop: () => boolean): Exact {
   const rows = weightedRows(Z.data, Z.rows, Z.cols, v);
   let best: MaximumBound = { value: 0, attained: 0, method: "exact", witness: null };
+  let bound = 0;
   for (const sign of [1, -1] as const) {
-    const found = maximizeExactly({ ...rows, v: rows.v.map((t) => sign * t) }, stop);
+    const signed = { ...rows, v: rows.v.map((t) => sign * t) };
+    const found = maximize(signed, stop);
     if (found === null) return null;
-    if (found.value > best.value)
-      best = { ...best, value: found.value, attained: found.value, witness: { u: found.u, b: 0, sign } };
+    bound = Math.max(bound, found.bound);
+    if (found.value > best.attained) best = { ...best, attained: found.value, witness: { u: found.u, b: 0, sign } };
   }
-  return { ...best, value: best.value + roundingAllowance(rows) };
+  return { ...best, value: bound + roundingAllowance(rows) };
+}
+
+/** The maximum of G over the unit ball as a point and an upper bound, equal but for rounding; null when stopped. */
+function maximize(rows: WeightedRows, stop: () => boolean): (SphereMaximum & { readonly bound: number }) | null {
+  const { count, r, Z, v } = rows;
+  if (r < 3 || count <= SWEEP_ROWS) {
+    const found = maximizeExactly(rows, stop);
+    return found === null ? null : { ...found, bound: found.value };
+  }
+  const search = new ConeSearch({ n: count, r, Z, v }, null);
+  while (!search.finished) {
+    if (stop()) return null;
+    search.advance(search.witness.value * (1 + CONE_TOLERANCE), stop);
+  }
+  return { ...search.witness, bound: search.bound };
 }
 
 /**

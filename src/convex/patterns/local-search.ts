@@ -1,6 +1,6 @@
 import type { RandomStream } from "../../base/random.ts";
 import type { Compute } from "../../compute/types.ts";
-import { boxLeastSquares } from "../solvers/bounded-least-squares.ts";
+import { BoxSolver } from "../solvers/bounded-least-squares.ts";
 
 /**
  * Local maximizers of G(u) = v'(Z u)_+ over the unit ball: the directions in which a new neuron would lower the
@@ -135,8 +135,16 @@ export function ascend(problem: SearchProblem, start: Direction): Direction {
     if (v[i] < 0) negative.push(i);
     else if (v[i] > 0) positive.push(i);
   }
-  const q = negative.map((i) => -v[i]);
-  const theta = Float64Array.from(negative, (i, k) => (rowDot(Z, p, i, start.u) > 0 ? q[k] : 0));
+  const q = Float64Array.from(negative, (i) => -v[i]);
+  const N = new Float64Array(negative.length * p);
+  negative.forEach((i, k) => {
+    N.set(Z.subarray(i * p, (i + 1) * p), k * p);
+  });
+  const solver = new BoxSolver(N, q, p);
+  solver.start(
+    q.map((t, k) => (rowDot(N, p, k, start.u) > 0 ? t : 0)),
+    q.length,
+  );
   let current = start;
   let previous = "";
   for (let step = 0; step < MAX_REFINEMENTS; step++) {
@@ -146,7 +154,8 @@ export function ascend(problem: SearchProblem, start: Direction): Direction {
     previous = key;
     const target = new Float64Array(p);
     for (const i of active) for (let k = 0; k < p; k++) target[k] += v[i] * Z[i * p + k];
-    const { r } = boxLeastSquares({ X: Z, stride: p, width: p, rows: negative, q, p: target }, theta);
+    solver.solve(target, q.length);
+    const r = solver.r.slice();
     if (!normalize(r)) break;
     const value = gain(problem, r);
     if (!(value > current.value)) break;

@@ -3,7 +3,6 @@ import { isActive, patternOf } from "../patterns/pattern.ts";
 import { solveConeProgram } from "../solvers/interior-point.ts";
 import {
   coreObjective,
-  dualPoint,
   type ProgramContext,
   penalizedNorm,
   predictions,
@@ -11,6 +10,7 @@ import {
   type Unit,
   unitKey,
 } from "./context.ts";
+import { dualCandidate } from "./dual-candidate.ts";
 import type { Pricer } from "./pricing.ts";
 
 /** A network in core coordinates with everything that follows from it. */
@@ -20,6 +20,7 @@ export interface Iterate {
   readonly f: Float64Array;
   /** Objective in core scaling. */
   readonly objective: number;
+  /** The dual point: that of the last solve where there was one, which is more exact than what f implies. */
   readonly v: Float64Array;
 }
 
@@ -34,15 +35,15 @@ export interface GenerationOptions {
   readonly slack: number;
 }
 
-/** Units whose norm is below this part of the largest are dropped after a solve. */
-const PRUNE = 1e-7;
+/** Units whose norm is below this part of the largest are dropped after a solve, if that does no harm. */
+const PRUNE = [1e-7, 1e-9, 1e-11];
 /** A round that lowers the objective by less than this, relatively, found nothing new. */
 const PROGRESS = 1e-12;
 
-/** The iterate of given units. */
-export function iterateOf(context: ProgramContext, units: readonly Unit[], c0: number): Iterate {
+/** The iterate of given units, with their own dual point unless a better one is known. */
+export function iterateOf(context: ProgramContext, units: readonly Unit[], c0: number, v?: Float64Array): Iterate {
   const f = predictions(context, units, c0);
-  return { units, c0, f, objective: coreObjective(context, units, f), v: dualPoint(context, f) };
+  return { units, c0, f, objective: coreObjective(context, units, f), v: v ?? dualCandidate(context, units, f) };
 }
 
 /**
@@ -69,6 +70,16 @@ export function* generateColumns(
   const fruitless = new Set<string>();
   let quiet = 0;
   yield current;
+  if (pricer.all !== undefined) {
+    const size = meanNorm(context, start) || defaultNorm(context, start, pricer.all[0]?.a);
+    const known = new Map(start.units.map((unit) => [unit.key, unit]));
+    const share = size / pricer.all.length;
+    const units = pricer.all.map((unit) => known.get(unit.key) ?? sized(context, unit, share));
+    for (const unit of units) seen.set(unit.key, unit);
+    if (units.length === 0 || options.stop()) return { converged: units.length === 0, seen };
+    yield solveRestricted(compute, context, units, start.c0, options);
+    return { converged: true, seen };
+  }
   // Units of a given start that lie in known cells are first solved for as they are.
   let solveFirst = start.units.length > 0;
   while (!options.stop()) {
@@ -78,8 +89,7 @@ export function* generateColumns(
     const added: string[] = [];
     for (const { unit, gain } of candidates) {
       if (working.has(unit.key) || fruitless.has(unit.key) || gain <= core.beta * options.slack) continue;
-      const scale = (0.1 * size) / penalizedNorm(context, unit.a);
-      working.set(unit.key, { ...unit, a: unit.a.map((t) => t * scale) });
+      working.set(unit.key, sized(context, unit, 0.1 * size));
       seen.set(unit.key, unit);
       added.push(unit.key);
     }
@@ -116,10 +126,15 @@ function solveRestricted(
   const blocks = units.map(({ pattern, sign, a }) => ({ pattern, sign, start: a }));
   const { y, beta, freeBias: offset } = core;
   const program = { E, n, p, penalized, y, loss, beta, cones: !gated, offset, c0: start, blocks };
-  const { a, c0 } = solveConeProgram(compute, program, accuracy, stop);
+  const { a, c0, v, objective } = solveConeProgram(compute, program, accuracy, stop);
   const solved = units.map((unit, j) => ({ ...unit, a: a[j] }));
   const constant = core.freeBias ? absorbConstants(context, solved) : 0;
-  return iterateOf(context, prune(context, solved), c0 + constant);
+  if (core.freeBias) loss.center(v, y);
+  for (const part of PRUNE) {
+    const iterate = iterateOf(context, prune(context, solved, part), c0 + constant, v);
+    if (iterate.objective <= objective * (1 + EQUAL)) return iterate;
+  }
+  return iterateOf(context, prune(context, solved, 0), c0 + constant, v);
 }
 
 /**
@@ -154,7 +169,7 @@ function joinSplit(context: ProgramContext, iterate: Iterate): Iterate {
   for (const angle of PARALLEL) {
     const merged = mergeParallel(context, iterate.units, angle);
     if (merged.length === iterate.units.length) return iterate;
-    const joined = iterateOf(context, merged, iterate.c0);
+    const joined = iterateOf(context, merged, iterate.c0, iterate.v);
     if (joined.objective <= iterate.objective * (1 + EQUAL)) return joined;
   }
   return iterate;
@@ -207,6 +222,12 @@ function mergeParallel(context: ProgramContext, units: readonly Unit[], angle: n
   return [...byKey.values()];
 }
 
+/** The unit with weights of the given norm. */
+function sized(context: ProgramContext, unit: Unit, size: number): Unit {
+  const scale = size / penalizedNorm(context, unit.a);
+  return { ...unit, a: unit.a.map((t) => t * scale) };
+}
+
 function meanNorm(context: ProgramContext, { units }: Iterate): number {
   let sum = 0;
   for (const unit of units) sum += penalizedNorm(context, unit.a);
@@ -226,8 +247,8 @@ function defaultNorm({ E, n, p }: ProgramContext, { v }: Iterate, u: Float64Arra
   return Number.isFinite(size) && size > 0 ? size : 1;
 }
 
-function prune(context: ProgramContext, units: readonly Unit[]): Unit[] {
+function prune(context: ProgramContext, units: readonly Unit[], part: number): Unit[] {
   let largest = 0;
   for (const unit of units) largest = Math.max(largest, penalizedNorm(context, unit.a));
-  return units.filter((unit) => penalizedNorm(context, unit.a) > PRUNE * largest);
+  return units.filter((unit) => penalizedNorm(context, unit.a) > part * largest);
 }

@@ -1,8 +1,7 @@
 import type { Loss } from "../losses/index.ts";
-import { lossByName } from "../losses/index.ts";
+import { type LossChoice, lossOf } from "../losses/index.ts";
 import { isActive, type Pattern, patternKey } from "../patterns/pattern.ts";
 import type { CoreProblem } from "../reduction.ts";
-import type { LossName } from "../types.ts";
 
 /** A core problem with the matrix that neurons multiply: E = Z, or [Z, 1] when hidden biases are free. */
 export interface ProgramContext {
@@ -15,6 +14,8 @@ export interface ProgramContext {
   /** The first `penalized` of the p coordinates carry the penalty. */
   readonly penalized: number;
   readonly gated: boolean;
+  /** Multipliers with which patterns were last priced, for either sign: only where the next pricing starts. */
+  readonly multipliers: WeakMap<Pattern, Record<1 | -1, Float64Array>>;
 }
 
 /** A unit of the working set: s (E a)_+ , or s D E a in a gated program; `a` may be a mere direction before a solve. */
@@ -27,7 +28,7 @@ export interface Unit {
   readonly gate: Float64Array | null;
 }
 
-export function programContext(core: CoreProblem, lossName: LossName, gated: boolean): ProgramContext {
+export function programContext(core: CoreProblem, choice: LossChoice, gated: boolean): ProgramContext {
   const { rows: n, cols: r, data } = core.Z;
   const p = core.freeBias ? r + 1 : r;
   let E = data;
@@ -38,7 +39,7 @@ export function programContext(core: CoreProblem, lossName: LossName, gated: boo
       E[i * p + r] = 1;
     }
   }
-  return { core, loss: lossByName(lossName), E, n, p, penalized: r, gated };
+  return { core, loss: lossOf(choice), E, n, p, penalized: r, gated, multipliers: new WeakMap() };
 }
 
 /** Norm of the penalized part of a. */

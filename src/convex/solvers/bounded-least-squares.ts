@@ -1,7 +1,12 @@
+import { FreeRows } from "./free-rows.ts";
+
 /**
- * minimize ||p - sum_i theta_i x_i||^2 subject to 0 <= theta_i <= q_i (q_i may be Infinity), by an active-set method
- * (Stark & Parker, "Bounded-variable least squares", 1995): bound variables with the wrong multiplier are freed one at
- * a time, the free ones are solved for exactly, and a step that leaves the box stops at its first wall.
+ * minimize ||p - sum_i theta_i x_i||^2 subject to 0 <= theta_i <= q_i (q_i may be Infinity).
+ *
+ * A block active-set method (after Stark & Parker, "Bounded-variable least squares", 1995): one pass prices every bound
+ * variable; those with a wrong multiplier move to their best value along their own coordinate, one after another, and those
+ * that stay inside the box become free (several a pass); the free ones are solved for exactly through updated
+ * orthogonal factors, a step that leaves the box stopping at its first wall. Every move lowers the norm, so it is finite.
  */
 export interface BoxLeastSquares {
   /** The rows x_i of an array with `stride` columns, `width` of them used. */
@@ -18,9 +23,214 @@ export interface BoxLeastSquares {
 const AT_ZERO = 0;
 const AT_UPPER = 1;
 const FREE = 2;
+/** A multiplier this small (relative to ||x_i|| ||p||) counts as zero. */
+const TOLERANCE = 1e-12;
+/** A row whose part normal to the free rows is below this share of it depends on them. */
+const DEPENDENT = 1e-11;
+/** Of the variables with a wrong multiplier, those within this factor of the worst move in the same pass. */
+const BLOCK = 0.1;
+
+/** Solves problems that share rows and upper bounds, each from where the last one ended. Nothing is allocated by a solve. */
+export class BoxSolver {
+  /** The solution: one entry a row. */
+  readonly theta: Float64Array;
+  /** The residual p - sum theta_i x_i. */
+  readonly r: Float64Array;
+  readonly width: number;
+  readonly #X: Float64Array;
+  readonly #q: Float64Array;
+  readonly #multiply: (count: number, r: Float64Array, out: Float64Array) => void;
+  readonly #norms: Float64Array;
+  readonly #state: Uint8Array;
+  readonly #blocked: Uint8Array;
+  readonly #gradient: Float64Array;
+  readonly #base: Float64Array;
+  readonly #goal: Float64Array;
+  readonly #free: FreeRows;
+
+  /**
+   * `X` holds the rows (width entries each) without gaps, `q` their upper bounds; both may be changed through {@link setRow}.
+   * `multiply` may replace the product of the first `count` rows with r.
+   */
+  constructor(
+    X: Float64Array,
+    q: Float64Array,
+    width: number,
+    multiply?: (count: number, r: Float64Array, out: Float64Array) => void,
+  ) {
+    const count = q.length;
+    if (X.length < count * width) {
+      throw new RangeError(`${count} rows of ${width} entries need ${count * width} numbers, got ${X.length}`);
+    }
+    this.width = width;
+    this.#X = X;
+    this.#q = q;
+    this.#multiply =
+      multiply ??
+      ((rows, r, out) => {
+        for (let k = 0; k < rows; k++) out[k] = dotRow(X, k * width, r, width);
+      });
+    this.#norms = new Float64Array(count);
+    for (let k = 0; k < count; k++) this.#norms[k] = Math.sqrt(dotRow(X, k * width, X.subarray(k * width), width));
+    this.theta = new Float64Array(count);
+    this.#state = new Uint8Array(count);
+    this.#blocked = new Uint8Array(count);
+    this.#gradient = new Float64Array(count);
+    this.r = new Float64Array(width);
+    this.#base = new Float64Array(width);
+    this.#goal = new Float64Array(width);
+    this.#free = new FreeRows(X, width);
+  }
+
+  /** Replaces row k by sign * (row `from` of Z), with no upper bound, at 0. */
+  setRow(k: number, sign: number, Z: Float64Array, from: number): void {
+    const width = this.width;
+    for (let c = 0; c < width; c++) this.#X[k * width + c] = sign * Z[from * width + c];
+    this.#norms[k] = Math.sqrt(dotRow(this.#X, k * width, this.#X.subarray(k * width), width));
+    this.#q[k] = Number.POSITIVE_INFINITY;
+    this.theta[k] = 0;
+    this.#state[k] = AT_ZERO;
+  }
+
+  /** Starts from `theta` (its first `count` entries): entries at 0 or q_i are bound, others free. */
+  start(theta: ArrayLike<number>, count: number): void {
+    const free = this.#free;
+    free.clear();
+    for (let k = 0; k < count; k++) {
+      const upper = this.#q[k];
+      const t = theta[k];
+      if (t > 0 && t < upper && free.count < this.width && free.add(k, DEPENDENT * this.#norms[k])) {
+        this.theta[k] = t;
+        this.#state[k] = FREE;
+      } else {
+        const top = t >= upper || (t > 0 && 2 * t >= upper);
+        this.theta[k] = top ? upper : 0;
+        this.#state[k] = top ? AT_UPPER : AT_ZERO;
+      }
+    }
+  }
+
+  /**
+   * Solves for the first `count` rows. Ends early once ||r|| <= `enough`, or when no more than about this `share` of
+   * ||r|| - enough can still be gained. The rows from `count` on must be at 0.
+   *
+   * @returns whether the multipliers ended right (or `enough` was reached).
+   */
+  solve(p: ArrayLike<number>, count: number, enough = 0, share = 0): boolean {
+    const { width, r } = this;
+    const X = this.#X;
+    const state = this.#state;
+    const theta = this.theta;
+    const base = this.#base;
+    const free = this.#free;
+    const gradient = this.#gradient;
+    let scale = 0;
+    for (let c = 0; c < width; c++) {
+      base[c] = p[c];
+      scale += p[c] * p[c];
+    }
+    scale = Math.sqrt(scale);
+    for (let k = 0; k < count; k++) if (state[k] === AT_UPPER) subtract(base, this.#q[k], X, k * width, width);
+    this.#blocked.fill(0, 0, count);
+    if (free.stale) free.refactor();
+    this.#descend();
+    const limit = 20 * width + 2 * count + 20;
+    for (let pass = 0; pass < limit; pass++) {
+      const rNorm = Math.sqrt(dotRow(r, 0, r, width));
+      if (rNorm <= enough || rNorm <= 1e-14 * scale) return true;
+      this.#multiply(count, r, gradient);
+      const tolerance = TOLERANCE * scale;
+      let worst = 0;
+      let gain = 0;
+      for (let k = 0; k < count; k++) {
+        const norm = this.#norms[k];
+        if (state[k] === FREE || norm === 0 || this.#blocked[k] === 1) continue;
+        const violation = (state[k] === AT_ZERO ? gradient[k] : -gradient[k]) / norm;
+        if (violation <= tolerance) continue;
+        gain += violation * violation;
+        if (violation > worst) worst = violation;
+      }
+      if (worst === 0) return true;
+      if (gain <= 2 * rNorm * share * (rNorm - enough)) return false;
+      const block = Math.max(tolerance, BLOCK * worst);
+      let room = Math.max(1, Math.min(width - free.count, 1 + (width >> 2)));
+      let moved = false;
+      for (let k = 0; k < count; k++) {
+        const norm = this.#norms[k];
+        if (state[k] === FREE || norm === 0 || this.#blocked[k] === 1) continue;
+        const fromZero = state[k] === AT_ZERO;
+        if ((fromZero ? gradient[k] : -gradient[k]) < block * norm) continue;
+        // The rows moved in this pass have changed r.
+        const slope = moved ? dotRow(X, k * width, r, width) : gradient[k];
+        const violation = fromZero ? slope : -slope;
+        if (violation <= tolerance * norm) continue;
+        const step = violation / (norm * norm);
+        const upper = this.#q[k];
+        if (step >= upper) {
+          const change = fromZero ? upper : -upper;
+          subtract(r, change, X, k * width, width);
+          subtract(base, change, X, k * width, width);
+          theta[k] = fromZero ? upper : 0;
+          state[k] = fromZero ? AT_UPPER : AT_ZERO;
+        } else {
+          if (room === 0) continue;
+          if (free.count >= width || !free.add(k, DEPENDENT * norm)) {
+            this.#blocked[k] = 1;
+            continue;
+          }
+          room -= 1;
+          theta[k] = fromZero ? step : upper - step;
+          state[k] = FREE;
+          subtract(r, fromZero ? step : -step, X, k * width, width);
+          if (!fromZero) subtract(base, -upper, X, k * width, width);
+        }
+        moved = true;
+      }
+      if (moved) this.#descend();
+    }
+    return false;
+  }
+
+  /** Least squares on the free variables from where they are, binding those that meet a wall; leaves r right. */
+  #descend(): void {
+    const { width, theta, r } = this;
+    const free = this.#free;
+    const goal = this.#goal;
+    const base = this.#base;
+    for (;;) {
+      free.solve(base, goal);
+      let step = 1;
+      let wall = -1;
+      for (let a = 0; a < free.count; a++) {
+        const k = free.rows[a];
+        const upper = this.#q[k];
+        const to = goal[a];
+        if (to >= 0 && to <= upper) continue;
+        const room = to < 0 ? theta[k] / (theta[k] - to) : (upper - theta[k]) / (to - theta[k]);
+        if (room < step || wall < 0) {
+          step = Math.min(1, Math.max(0, room));
+          wall = a;
+        }
+      }
+      for (let a = 0; a < free.count; a++) {
+        const k = free.rows[a];
+        theta[k] += step * (goal[a] - theta[k]);
+      }
+      if (wall < 0) break;
+      const k = free.rows[wall];
+      const top = goal[wall] > 0;
+      free.remove(wall);
+      theta[k] = top ? this.#q[k] : 0;
+      this.#state[k] = top ? AT_UPPER : AT_ZERO;
+      if (top) subtract(base, this.#q[k], this.#X, k * width, width);
+    }
+    r.set(base);
+    free.project(r);
+  }
+}
 
 /**
- * Solves the problem; `theta` (one entry a taking-part row) is the start on entry, entries at 0 or q_i being bound and
+ * Solves one problem; `theta` (one entry a taking-part row) is the start on entry, entries at 0 or q_i being bound and
  * others free, and the solution on return.
  *
  * @returns the residual r = p - sum theta_i x_i (`width` entries), and whether the multipliers ended right.
@@ -30,157 +240,35 @@ export function boxLeastSquares(
   theta: Float64Array,
 ): { r: Float64Array; converged: boolean } {
   const { X, stride, width, rows, q, p } = problem;
-  const count = rows.length;
-  const state = new Uint8Array(count);
-  const free: number[] = [];
-  const norms = new Float64Array(count);
-  for (let k = 0; k < count; k++) {
-    const at = rows[k] * stride;
-    let norm = 0;
-    for (let c = 0; c < width; c++) norm += X[at + c] ** 2;
-    norms[k] = Math.sqrt(norm);
-    if (theta[k] <= 0) state[k] = AT_ZERO;
-    else if (theta[k] >= q[k]) state[k] = AT_UPPER;
-    else if (free.length < width) {
-      state[k] = FREE;
-      free.push(k);
-    } else {
-      theta[k] = 2 * theta[k] < q[k] || q[k] === Number.POSITIVE_INFINITY ? 0 : q[k];
-      state[k] = theta[k] === 0 ? AT_ZERO : AT_UPPER;
-    }
+  const packed = new Float64Array(rows.length * width);
+  for (let k = 0; k < rows.length; k++) {
+    for (let c = 0; c < width; c++) packed[k * width + c] = X[rows[k] * stride + c];
   }
-  let scale = 0;
-  for (let c = 0; c < width; c++) scale += p[c] ** 2;
-  scale = Math.sqrt(scale);
-  const r = new Float64Array(width);
-  const base = new Float64Array(width);
-  const blocked = new Uint8Array(count);
-
-  /** base <- p - sum over bound rows; r <- base - sum over free rows. */
-  const residual = (): void => {
-    base.set(p);
-    for (let k = 0; k < count; k++) {
-      if (state[k] !== AT_UPPER) continue;
-      const at = rows[k] * stride;
-      for (let c = 0; c < width; c++) base[c] -= q[k] * X[at + c];
-    }
-    updateResidual();
-  };
-  const updateResidual = (): void => {
-    r.set(base);
-    for (const k of free) {
-      const at = rows[k] * stride;
-      for (let c = 0; c < width; c++) r[c] -= theta[k] * X[at + c];
-    }
-  };
-  /** Moves a free variable to a wall. */
-  const bind = (k: number, upper: boolean): void => {
-    free.splice(free.indexOf(k), 1);
-    state[k] = upper ? AT_UPPER : AT_ZERO;
-    theta[k] = upper ? q[k] : 0;
-    if (!upper) return;
-    const at = rows[k] * stride;
-    for (let c = 0; c < width; c++) base[c] -= q[k] * X[at + c];
-  };
-
-  residual();
-  const limit = 20 * width + 2 * count + 20;
-  for (let iteration = 0; iteration < limit; iteration++) {
-    // Least squares on the free variables, stopping at the first wall.
-    let refactor = true;
-    while (refactor && free.length > 0) {
-      refactor = false;
-      const solved = solveNormal(X, stride, width, rows, free, base);
-      if (solved.dependent >= 0) {
-        const k = free[solved.dependent];
-        blocked[k] = 1;
-        bind(k, 2 * theta[k] > q[k]);
-        refactor = true;
-        continue;
-      }
-      let step = 1;
-      let wall = -1;
-      for (let a = 0; a < free.length; a++) {
-        const k = free[a];
-        const goal = solved.theta[a];
-        const change = goal - theta[k];
-        const room = goal < 0 ? theta[k] / -change : goal > q[k] ? (q[k] - theta[k]) / change : 2;
-        if (room < step) {
-          step = Math.max(0, room);
-          wall = k;
-        }
-      }
-      const goalOfWall = wall >= 0 ? solved.theta[free.indexOf(wall)] : 0;
-      for (let a = 0; a < free.length; a++) theta[free[a]] += step * (solved.theta[a] - theta[free[a]]);
-      if (wall >= 0) {
-        bind(wall, goalOfWall > 0);
-        refactor = true;
-      }
-    }
-    if (free.length > 0 || iteration > 0) updateResidual();
-    let worst = 1e-12;
-    let chosen = -1;
-    let rNorm = 0;
-    for (let c = 0; c < width; c++) rNorm += r[c] ** 2;
-    rNorm = Math.sqrt(rNorm);
-    if (rNorm <= 1e-14 * scale) return { r, converged: true };
-    for (let k = 0; k < count; k++) {
-      if (state[k] === FREE || norms[k] === 0 || blocked[k] === 1) continue;
-      const at = rows[k] * stride;
-      let g = 0;
-      for (let c = 0; c < width; c++) g += X[at + c] * r[c];
-      g /= norms[k] * scale;
-      const violation = state[k] === AT_ZERO ? g : -g;
-      if (violation > worst) {
-        worst = violation;
-        chosen = k;
-      }
-    }
-    if (chosen < 0) return { r, converged: true };
-    if (state[chosen] === AT_UPPER) {
-      const at = rows[chosen] * stride;
-      for (let c = 0; c < width; c++) base[c] += q[chosen] * X[at + c];
-    }
-    state[chosen] = FREE;
-    free.push(chosen);
-  }
-  return { r, converged: false };
+  const solver = new BoxSolver(packed, Float64Array.from(q), width);
+  solver.start(theta, rows.length);
+  const converged = solver.solve(p, rows.length);
+  theta.set(solver.theta);
+  return { r: solver.r, converged };
 }
 
-/** theta of the free rows from the normal equations; `dependent` names a free row that the earlier ones span, or -1. */
-function solveNormal(
-  X: Float64Array,
-  stride: number,
-  width: number,
-  rows: ArrayLike<number>,
-  free: readonly number[],
-  base: Float64Array,
-): { theta: Float64Array; dependent: number } {
-  const size = free.length;
-  const L = new Float64Array(size * size);
-  const theta = new Float64Array(size);
-  for (let a = 0; a < size; a++) {
-    const at = rows[free[a]] * stride;
-    for (let b = 0; b <= a; b++) {
-      const bt = rows[free[b]] * stride;
-      let sum = 0;
-      for (let c = 0; c < width; c++) sum += X[at + c] * X[bt + c];
-      const diagonal = sum;
-      for (let k = 0; k < b; k++) sum -= L[a * size + k] * L[b * size + k];
-      if (a === b) {
-        if (sum <= 1e-13 * diagonal) return { theta, dependent: a };
-        L[a * size + a] = Math.sqrt(sum);
-      } else L[a * size + b] = sum / L[b * size + b];
-    }
-    let right = 0;
-    for (let c = 0; c < width; c++) right += X[at + c] * base[c];
-    for (let k = 0; k < a; k++) right -= L[a * size + k] * theta[k];
-    theta[a] = right / L[a * size + a];
+/** a[at .. at + width) . b. */
+export function dotRow(a: Float64Array, at: number, b: Float64Array, width: number): number {
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  let c = 0;
+  for (; c + 3 < width; c += 4) {
+    s0 += a[at + c] * b[c];
+    s1 += a[at + c + 1] * b[c + 1];
+    s2 += a[at + c + 2] * b[c + 2];
+    s3 += a[at + c + 3] * b[c + 3];
   }
-  for (let a = size - 1; a >= 0; a--) {
-    let sum = theta[a];
-    for (let k = a + 1; k < size; k++) sum -= L[k * size + a] * theta[k];
-    theta[a] = sum / L[a * size + a];
-  }
-  return { theta, dependent: -1 };
+  for (; c < width; c++) s0 += a[at + c] * b[c];
+  return s0 + s1 + (s2 + s3);
+}
+
+/** y <- y - t X[at .. at + width). */
+function subtract(y: Float64Array, t: number, X: Float64Array, at: number, width: number): void {
+  for (let c = 0; c < width; c++) y[c] -= t * X[at + c];
 }

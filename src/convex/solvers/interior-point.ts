@@ -1,57 +1,28 @@
 import type { Compute, Scope } from "../../compute/types.ts";
-import type { Loss } from "../losses/index.ts";
-import { isActive, type Pattern } from "../patterns/pattern.ts";
-import { NewtonSystem } from "./newton-system.ts";
+import { isActive } from "../patterns/pattern.ts";
+import { BlockOperator } from "./block-operator.ts";
+import type { ConeProgram, ConeSolution } from "./cone-program.ts";
+import { GatedSystem } from "./gated-system.ts";
+import { type LossTerm, lossTerm } from "./loss-terms.ts";
+import { BorderedSystem, ConeSystem } from "./newton-system.ts";
 import { coneNorm, type NormTerm } from "./norm-terms.ts";
+import { norm2, total } from "./vectors.ts";
 
-/** One block of the program: a pattern D, a sign s, and a starting direction (p entries, not zero in the first q). */
-export interface Block {
-  readonly pattern: Pattern;
-  readonly sign: 1 | -1;
-  readonly start: Float64Array;
-}
-
-/**
- * minimize  loss(sum_j s_j D_j E a_j + c0) + beta sum_j ||a_j[0..q)||
- * subject to  (2 D_j - I) E a_j >= 0 for every j   (when `cones`),
- *
- * the convex program of Pilanci & Ergen (arXiv:2002.10553) over listed patterns; without the cones the gated program.
- */
-export interface ConeProgram {
-  /** n x p, row-major. */
-  readonly E: Float64Array;
-  readonly n: number;
-  readonly p: number;
-  /** Penalized leading coordinates q <= p (p - 1 when the last one is a free hidden bias). */
-  readonly penalized: number;
-  readonly y: Float64Array;
-  readonly loss: Loss;
-  readonly beta: number;
-  readonly cones: boolean;
-  /** Whether c0 is a variable (else 0), and where it starts. */
-  readonly offset: boolean;
-  readonly c0: number;
-  readonly blocks: readonly Block[];
-}
-
-export interface ConeSolution {
-  readonly a: readonly Float64Array[];
-  readonly c0: number;
-  /** Duality gap of the iterate relative to the objective: complementarity and what the residuals add. */
-  readonly gap: number;
-  readonly iterations: number;
-  readonly converged: boolean;
-}
+export type { Block, ConeProgram, ConeSolution } from "./cone-program.ts";
 
 const MAX_ITERATIONS = 80;
 /** Largest stationarity residual, relative to beta, of a point that counts as dual feasible. */
 const DUAL_ACCURACY = 1e-3;
 /** Largest violation of slack = S E a, relative to the largest block, of a point that counts as feasible. */
 const PRIMAL_ACCURACY = 1e-9;
+/** From this relative gap on, iterations have to improve on the best point. */
+const NEAR = 1e-2;
 /** Starting slacks, relative to the size of their block, are at least this. */
 const SLACK_FLOOR = 1e-2;
 /** Starting multipliers make n complementarity products add up to this part of beta times the block's size. */
 const START_MULTIPLIER = 0.1;
+/** Without inequalities the largest slope ||F_j'v|| starts at this part of beta. */
+const START_SLOPE = 0.05;
 /** Part of the way to the boundary that a step may go. */
 const STEP_BACK = 0.99;
 
@@ -86,24 +57,22 @@ class InteriorPoint {
   readonly compute: Compute;
   readonly program: ConeProgram;
   readonly m: number;
-  readonly size: number;
+  readonly F: BlockOperator;
+  readonly loss: LossTerm;
   readonly blocks: BlockState[];
+  readonly norms: readonly NormTerm[];
   /** Rows that constrain: those that are not zero. */
   readonly rowScale: Float64Array;
   readonly constraints: number;
-  /** s_j D_j E transposed, (m p) x n. */
-  readonly FT: Float64Array;
   /** Rows of E scaled to norm 1, n x p. */
   readonly unit: Float64Array;
-  /** (2 D_j - 1) signs, m x n. */
+  /** (2 D_j - 1) signs of the inequalities, m x n; empty without them, like all that follows from it. */
   readonly S: Float64Array;
   readonly sigma: Float64Array;
   readonly lambda: Float64Array;
   readonly f: Float64Array;
-  readonly v: Float64Array;
-  readonly h: Float64Array;
-  readonly work: { A: Float64Array; AZ: Float64Array; scaled: Float64Array };
-  readonly newton: NewtonSystem;
+  readonly work: { A: Float64Array; AZ: Float64Array; scaled: Float64Array; shifted: Float64Array; dv: Float64Array };
+  readonly newton: BorderedSystem;
   readonly dualResidual: Float64Array;
   readonly primalResidual: Float64Array;
   readonly dsigma: Float64Array;
@@ -114,27 +83,27 @@ class InteriorPoint {
   dc0 = 0;
 
   constructor(compute: Compute, scope: Scope, program: ConeProgram) {
-    const { n, p, E, blocks, penalized: q, beta } = program;
+    const { n, p, E, blocks, penalized: q, beta, cones } = program;
     this.compute = compute;
     this.program = program;
     const m = blocks.length;
     this.m = m;
-    this.size = m * p;
-    this.FT = scope.f64(m * p * n);
+    this.F = new BlockOperator(compute, scope, E, program, blocks);
+    const inequalities = cones ? m * n : 0;
     this.unit = scope.f64(n * p);
-    this.S = scope.f64(m * n);
-    this.sigma = scope.f64(m * n);
-    this.lambda = scope.f64(m * n);
+    [this.S, this.sigma, this.lambda, this.primalResidual, this.dsigma, this.dlambda, this.target] = Array.from(
+      { length: 7 },
+      () => scope.f64(inequalities),
+    );
     this.f = scope.f64(n);
-    this.v = scope.f64(n);
-    this.h = scope.f64(n);
-    this.work = { A: scope.f64(m * p), AZ: scope.f64(m * n), scaled: scope.f64(m * n) };
-    this.newton = new NewtonSystem(compute, scope, { n, p, m, FT: this.FT, rows: this.unit, offset: program.offset });
+    this.work = {
+      A: scope.f64(m * p),
+      AZ: scope.f64(inequalities),
+      scaled: scope.f64(inequalities),
+      shifted: scope.f64(n),
+      dv: scope.f64(n),
+    };
     this.dualResidual = scope.f64(m * p);
-    this.primalResidual = scope.f64(m * n);
-    this.dsigma = scope.f64(m * n);
-    this.dlambda = scope.f64(m * n);
-    this.target = scope.f64(m * n);
     this.rhs = scope.f64(m * p);
     this.rowScale = new Float64Array(n);
     let constraints = 0;
@@ -146,15 +115,13 @@ class InteriorPoint {
       if (norm > 0) constraints += 1;
       for (let k = 0; k < p; k++) this.unit[i * p + k] = E[i * p + k] * this.rowScale[i];
     }
-    this.constraints = program.cones ? constraints : 0;
-
-    blocks.forEach((block, j) => {
+    this.constraints = cones ? constraints : 0;
+    this.newton = new BorderedSystem(scope, this.F, this.system(scope), program.offset);
+    for (let j = 0; cones && j < m; j++) {
       for (let i = 0; i < n; i++) {
-        const on = isActive(block.pattern, i);
-        this.S[j * n + i] = program.cones && this.rowScale[i] > 0 ? (on ? 1 : -1) : 0;
-        if (on) for (let k = 0; k < p; k++) this.FT[(j * p + k) * n + i] = block.sign * E[i * p + k];
+        if (this.rowScale[i] > 0) this.S[j * n + i] = isActive(blocks[j].pattern, i) ? 1 : -1;
       }
-    });
+    }
     this.c0 = program.offset ? program.c0 : 0;
     // Start: inside the norm cones, slacks floored away from zero, complementarity about a tenth of the penalty.
     const norms = blocks.map(({ start }) => Math.hypot(...start.subarray(0, q)));
@@ -169,7 +136,15 @@ class InteriorPoint {
         dfree: new Float64Array(p - q),
       };
     });
+    this.norms = this.blocks.map(({ norm }) => norm);
+    this.loss = lossTerm(scope, program.loss, program.y);
+    if (!cones) {
+      this.startCentered();
+      return;
+    }
     this.gatherA();
+    this.predict();
+    this.loss.start(this.f, this.f, 1);
     this.applyRows(this.work.A, this.work.AZ);
     for (let j = 0; j < m; j++) {
       for (let i = 0; i < n; i++) {
@@ -178,6 +153,51 @@ class InteriorPoint {
         this.lambda[index] = this.S[index] === 0 ? 0 : (START_MULTIPLIER * beta * sizes[j]) / (n * this.sigma[index]);
       }
     }
+  }
+
+  /**
+   * Without inequalities: a dual point that is feasible (where the loss lets it be chosen), and every norm on the central
+   * path of that dual point, at the size at which the blocks together explain the targets best.
+   */
+  startCentered(): void {
+    const { n, p, penalized: q, y, beta } = this.program;
+    const { rhs, norms } = this;
+    const zero = new Float64Array(n).fill(this.c0);
+    this.loss.start(zero, zero, 1);
+    this.F.adjoint(this.loss.v, 0, rhs);
+    const slopes = norms.map((_, j) => norm2(rhs.subarray(j * p, j * p + q)));
+    const scale = Math.min(1, (START_SLOPE * beta) / Math.max(...slopes));
+    this.loss.start(zero, zero, scale);
+    const place = (mu: number): void => {
+      norms.forEach((norm, j) => {
+        const slope = Float64Array.from(rhs.subarray(j * p, j * p + q), (t) => scale * t);
+        norm.center(slope, mu);
+      });
+      this.gatherA();
+      this.predict();
+    };
+    place(1);
+    let fit = 0;
+    let square = 0;
+    for (let i = 0; i < n; i++) {
+      const response = this.f[i] - this.c0;
+      fit += response * (y[i] - this.c0 - this.loss.v[i]);
+      square += response * response;
+    }
+    place(fit > 0 ? fit / square : 1 / Math.sqrt(square || 1));
+    this.loss.start(this.f, zero, scale);
+  }
+
+  /** The cheapest way to solve for a Newton step. */
+  system(scope: Scope): ConeSystem | GatedSystem {
+    const { n, p, cones, penalized } = this.program;
+    const size = this.m * p;
+    const unbounded = this.program.loss.name === "hinge";
+    const general = size < n && !unbounded ? size * size * (n + size / 3) : Number.POSITIVE_INFINITY;
+    const gated = n * n * (2 * this.m + n / 3);
+    if (cones || penalized < p || general < gated)
+      return new ConeSystem(this.compute, scope, this.F, this.unit, unbounded);
+    return new GatedSystem(this.compute, scope, this.F);
   }
 
   /** work.A <- the a_j, m x p. */
@@ -189,6 +209,12 @@ class InteriorPoint {
     });
   }
 
+  /** f <- the predictions of work.A and c0. */
+  predict(): void {
+    this.F.forward(this.work.A, this.f);
+    for (let i = 0; i < this.program.n; i++) this.f[i] += this.c0;
+  }
+
   /** out (m x n) <- A unit', for A m x p. */
   applyRows(A: Float64Array, out: Float64Array): void {
     const { n, p } = this.program;
@@ -196,9 +222,9 @@ class InteriorPoint {
   }
 
   solve(tolerance: number, stop: () => boolean): ConeSolution {
-    const { n, y, loss, beta } = this.program;
-    const { m } = this;
-    let best = { a: this.current(), c0: this.c0 };
+    const { y, beta } = this.program;
+    const { m, loss } = this;
+    let best = { ...this.current(), objective: Number.POSITIVE_INFINITY };
     let bestError = Number.POSITIVE_INFINITY;
     let iteration = 0;
     let converged = false;
@@ -206,21 +232,19 @@ class InteriorPoint {
     for (; iteration < MAX_ITERATIONS && !stop(); iteration++) {
       // 1. Residuals.
       this.gatherA();
-      this.predict(this.work.A, this.f);
-      for (let i = 0; i < n; i++) this.f[i] += this.c0;
-      loss.negativeGradient(this.f, y, this.v);
-      loss.curvature(this.f, y, this.h);
+      this.predict();
+      loss.prepare(this.f);
       const { gap, slip, dual, primal, penalty } = this.residuals();
-      const objective = loss.value(this.f, y) + beta * penalty;
+      const objective = this.program.loss.value(this.f, y) + beta * penalty;
       if (!Number.isFinite(objective) || !Number.isFinite(gap)) break;
-      const error = (gap + slip) / Math.max(Math.abs(objective), Number.MIN_VALUE);
-      const feasible = dual <= DUAL_ACCURACY * beta && primal <= PRIMAL_ACCURACY;
+      const error = (gap + loss.excess(this.f) + slip) / Math.max(Math.abs(objective), Number.MIN_VALUE);
+      const feasible = dual <= DUAL_ACCURACY * beta && primal <= PRIMAL_ACCURACY && error <= NEAR;
       // The best feasible point; until there is one, the latest.
       const value = feasible ? error : Number.POSITIVE_INFINITY;
       if (value < bestError || bestError === Number.POSITIVE_INFINITY) {
         stalled = 0;
         bestError = value;
-        best = { a: this.current(), c0: this.c0 };
+        best = { ...this.current(), objective };
       } else stalled += 1;
       if (bestError <= tolerance) {
         converged = true;
@@ -232,53 +256,52 @@ class InteriorPoint {
       if (!this.factor()) break;
 
       // 3. Predictor, centering, corrector.
-      const mu = gap / (m * (this.blocks[0].norm.degree + this.constraints) || 1);
+      const whole = gap + loss.gap();
+      const mu = whole / (m * (this.norms[0].degree + this.constraints) + loss.degree || 1);
       this.direction(0, false);
       const affine = this.maxStep();
-      const centering = Math.min(1, (this.gapAfter(affine) / gap) ** 3);
+      const centering = Math.min(1, (this.gapAfter(affine) / whole) ** 3);
       this.direction(Math.max(centering, 1e-10) * mu, true);
-      const step = Math.min(1, STEP_BACK * this.maxStep(), this.trustedStep());
+      const step = Math.min(1, STEP_BACK * this.maxStep(), loss.trusted());
       if (!(step > 1e-10)) break;
       this.advance(step);
     }
     return { ...best, gap: bestError, iterations: iteration, converged };
   }
 
-  current(): Float64Array[] {
+  current(): Pick<ConeSolution, "a" | "c0" | "v"> {
     const { p, penalized: q } = this.program;
-    return this.blocks.map(({ norm, free }) => {
-      const a = new Float64Array(p);
-      a.set(norm.a);
-      a.set(free, q);
-      return a;
+    const a = this.blocks.map(({ norm, free }) => {
+      const whole = new Float64Array(p);
+      whole.set(norm.a);
+      whole.set(free, q);
+      return whole;
     });
-  }
-
-  /** out (n) <- sum_j s_j D_j E a_j for A (m x p). */
-  predict(A: Float64Array, out: Float64Array): void {
-    this.compute.gemv(true, this.size, this.program.n, 1, this.FT, this.program.n, A, 0, out);
+    return { a, c0: this.c0, v: this.loss.v.slice() };
   }
 
   /**
-   * Residuals of the current point: the complementarity gap, `slip`, what the stationarity residuals r_j can add to the
-   * duality gap (sum |r_j'a_j|), their largest entry, the largest violation of slack = S E a, and sum ||a_j||.
+   * Residuals of the current point: the complementarity gap of the blocks, `slip`, what the stationarity residuals r_j can
+   * add to the duality gap (sum |r_j'a_j|), their largest entry, the largest violation of slack = S E a, and sum ||a_j||.
    */
   residuals(): { gap: number; slip: number; dual: number; primal: number; penalty: number } {
-    const { n, p, penalized: q } = this.program;
-    const { m, S, sigma, lambda, work } = this;
+    const { n, p, penalized: q, cones, offset } = this.program;
+    const { m, S, sigma, lambda, work, loss } = this;
     // dual_j = -s_j E'D_j v - unit' S lambda_j - (z1, 0)
-    this.compute.gemv(false, this.size, n, -1, this.FT, n, this.v, 0, this.dualResidual);
-    for (let k = 0; k < m * n; k++) work.scaled[k] = S[k] * lambda[k];
-    this.compute.gemm(false, false, m, p, n, -1, work.scaled, n, this.unit, p, 1, this.dualResidual, p);
-    this.applyRows(work.A, work.AZ);
+    for (let i = 0; i < n; i++) work.shifted[i] = -loss.v[i];
+    this.F.adjoint(work.shifted, 0, this.dualResidual);
+    for (let k = 0; k < S.length; k++) work.scaled[k] = S[k] * lambda[k];
+    if (cones) {
+      this.compute.gemm(false, false, m, p, n, -1, work.scaled, n, this.unit, p, 1, this.dualResidual, p);
+      this.applyRows(work.A, work.AZ);
+    }
     let gap = 0;
     let slip = 0;
     let dual = 0;
     let primal = 0;
     let penalty = 0;
-    const sizes = this.blocks.map(({ norm }) => Math.hypot(...norm.a));
-    const largest = Math.max(...sizes);
-    this.blocks.forEach(({ norm }, j) => {
+    const sizes = this.norms.map(({ a }) => norm2(a));
+    this.norms.forEach((norm, j) => {
       for (let k = 0; k < q; k++) this.dualResidual[j * p + k] -= norm.z[k];
       penalty += sizes[j];
       gap += norm.gap();
@@ -288,58 +311,54 @@ class InteriorPoint {
         inner += this.dualResidual[j * p + k] * work.A[j * p + k];
       }
       slip += Math.abs(inner);
-      for (let i = 0; i < n; i++) {
-        const index = j * n + i;
-        if (S[index] === 0) continue;
-        const residual = S[index] * work.AZ[index] - sigma[index];
-        this.primalResidual[index] = residual;
-        primal = Math.max(primal, Math.abs(residual) / largest);
-        gap += sigma[index] * lambda[index];
-      }
     });
-    if (this.program.offset) {
-      let slope = 0;
-      for (let i = 0; i < n; i++) slope += this.v[i];
-      slip += Math.abs(slope * this.c0);
+    const largest = Math.max(...sizes);
+    for (let k = 0; k < S.length; k++) {
+      if (S[k] === 0) continue;
+      const residual = S[k] * work.AZ[k] - sigma[k];
+      this.primalResidual[k] = residual;
+      primal = Math.max(primal, Math.abs(residual));
+      gap += sigma[k] * lambda[k];
     }
-    return { gap, slip, dual, primal, penalty };
+    if (offset) slip += Math.abs(total(loss.v) * this.c0);
+    return { gap, slip, dual, primal: primal / largest, penalty };
   }
 
   /** Factors the Newton system of the current point; false when it cannot be. */
   factor(): boolean {
-    const { S, sigma, lambda, work, h } = this;
-    const norms = this.blocks.map(({ norm }) => norm);
-    for (const norm of norms) norm.prepare();
-    if (!this.program.cones) return this.newton.factor(h, norms, null);
+    const { S, sigma, lambda, work } = this;
+    for (const norm of this.norms) norm.prepare();
     for (let k = 0; k < S.length; k++) work.scaled[k] = S[k] === 0 ? 0 : lambda[k] / sigma[k];
-    return this.newton.factor(h, norms, work.scaled);
+    return this.newton.factor(this.loss.h, this.norms, this.program.cones ? work.scaled : null);
   }
 
   /** Newton direction towards complementarity `mu`, with Mehrotra's second-order term when `corrected`. */
   direction(mu: number, corrected: boolean): void {
-    const { n, p, penalized: q } = this.program;
-    const { m, S, sigma, lambda, work, rhs, target, primalResidual, dsigma, dlambda } = this;
-    for (let k = 0; k < m * n; k++) {
+    const { n, p, penalized: q, cones } = this.program;
+    const { m, S, sigma, lambda, work, rhs, target, primalResidual, dsigma, dlambda, loss } = this;
+    for (let k = 0; k < S.length; k++) {
       if (S[k] === 0) continue;
       const second = corrected ? dsigma[k] * dlambda[k] : 0;
       target[k] = (mu - second) / sigma[k] - lambda[k];
       work.scaled[k] = S[k] * (target[k] - (lambda[k] / sigma[k]) * primalResidual[k]);
     }
     for (let k = 0; k < m * p; k++) rhs[k] = -this.dualResidual[k];
-    if (this.program.cones) this.compute.gemm(false, false, m, p, n, 1, work.scaled, n, this.unit, p, 1, rhs, p);
-    this.blocks.forEach(({ norm }, j) => {
+    loss.residual(mu, corrected, work.dv);
+    if (cones) this.compute.gemm(false, false, m, p, n, 1, work.scaled, n, this.unit, p, 1, rhs, p);
+    this.norms.forEach((norm, j) => {
       norm.addRight(rhs.subarray(j * p, j * p + q), mu, corrected);
     });
-    let slope = 0;
-    for (let i = 0; i < n; i++) slope += this.v[i];
-    this.dc0 = this.newton.solve(rhs, slope);
+    this.dc0 = this.newton.solve(rhs, work.dv, loss.v, corrected);
     this.blocks.forEach(({ norm, dfree }, j) => {
       norm.setStep(rhs.subarray(j * p, j * p + q));
       dfree.set(rhs.subarray(j * p + q, (j + 1) * p));
     });
-    if (!this.program.cones) return;
+    this.F.forward(rhs, work.shifted);
+    for (let i = 0; i < n; i++) work.shifted[i] += this.dc0;
+    loss.setStep(work.shifted, work.dv);
+    if (!cones) return;
     this.applyRows(rhs, work.AZ);
-    for (let k = 0; k < m * n; k++) {
+    for (let k = 0; k < S.length; k++) {
       if (S[k] === 0) continue;
       dsigma[k] = S[k] * work.AZ[k] + primalResidual[k];
       dlambda[k] = target[k] - (lambda[k] / sigma[k]) * dsigma[k];
@@ -347,8 +366,8 @@ class InteriorPoint {
   }
 
   maxStep(): number {
-    let step = 1;
-    for (const { norm } of this.blocks) step = Math.min(step, norm.maxStep());
+    let step = this.loss.maxStep();
+    for (const norm of this.norms) step = Math.min(step, norm.maxStep());
     const { S, sigma, lambda, dsigma, dlambda } = this;
     for (let k = 0; k < S.length; k++) {
       if (S[k] === 0) continue;
@@ -358,20 +377,9 @@ class InteriorPoint {
     return step;
   }
 
-  /** The step within which the loss's curvature can be trusted: no prediction moves further than the loss allows. */
-  trustedStep(): number {
-    const { n, loss } = this.program;
-    if (loss.trustedStep === Number.POSITIVE_INFINITY) return 1;
-    const change = this.target.subarray(0, n);
-    this.predict(this.rhs, change);
-    let largest = 0;
-    for (let i = 0; i < n; i++) largest = Math.max(largest, Math.abs(change[i] + this.dc0));
-    return largest > loss.trustedStep ? loss.trustedStep / largest : 1;
-  }
-
   gapAfter(step: number): number {
-    let gap = 0;
-    for (const { norm } of this.blocks) gap += norm.gapAfter(step);
+    let gap = this.loss.gapAfter(step);
+    for (const norm of this.norms) gap += norm.gapAfter(step);
     const { S, sigma, lambda, dsigma, dlambda } = this;
     for (let k = 0; k < S.length; k++) {
       if (S[k] !== 0) gap += (sigma[k] + step * dsigma[k]) * (lambda[k] + step * dlambda[k]);
@@ -380,6 +388,7 @@ class InteriorPoint {
   }
 
   advance(step: number): void {
+    this.loss.advance(step);
     for (const { norm, free, dfree } of this.blocks) {
       norm.advance(step);
       for (let k = 0; k < free.length; k++) free[k] += step * dfree[k];

@@ -3,6 +3,7 @@ import {
   applyScaling,
   coneStep,
   jordanDivide,
+  type NesterovTodd,
   nesterovTodd,
   updateScaling,
 } from "./second-order-cone.ts";
@@ -16,6 +17,10 @@ export interface NormTerm {
   /** Complementarity of the term, and how many complementarity pairs it counts as. */
   gap(): number;
   readonly degree: number;
+  /** The scaling of its pair; the second-order part is ((I + 2 w w') eta^2)^{-1}, w = `scaling.w` without entry 0. */
+  readonly scaling: NesterovTodd;
+  /** Moves the pair onto its central path: dual part -slope, ||slope|| < beta, complementarity `mu` times the weight. */
+  center(slope: Float64Array, mu: number): void;
   /** Recomputes what depends on the current point. */
   prepare(): void;
   /** Adds the term's second-order part to the leading q x q part of B (p x p, row-major). */
@@ -65,10 +70,21 @@ export function coneNorm(start: Float64Array, beta: number, weight: number): Nor
     a: s.subarray(1),
     z: dual.subarray(1),
     degree: weight,
+    scaling,
     gap: () => {
       let gap = 0;
       for (let k = 0; k <= q; k++) gap += s[k] * dual[k];
       return gap;
+    },
+    center(slope, mu) {
+      let norm = 0;
+      for (let k = 0; k < q; k++) norm += slope[k] * slope[k];
+      const rate = (weight * mu) / (beta * beta - norm);
+      s[0] = rate * beta;
+      for (let k = 0; k < q; k++) {
+        s[k + 1] = rate * slope[k];
+        dual[k + 1] = -slope[k];
+      }
     },
     prepare: () => updateScaling(scaling, s, dual),
     addSecondOrder(B, p) {
@@ -106,10 +122,11 @@ export function coneNorm(start: Float64Array, beta: number, weight: number): Nor
         ds[k + 1] = da[k];
         inner += w[k + 1] * da[k];
       }
-      ds[0] = (side[0] + 2 * rate * w[0] * inner) / (rate * (2 * w[0] * w[0] - 1));
-      for (let k = 1; k <= q; k++) {
-        dz[k] = side[k] + 2 * rate * w[0] * w[k] * ds[0] - rate * (2 * w[k] * inner + ds[k]);
-      }
+      const shrink = 1 / (2 * w[0] * w[0] - 1);
+      ds[0] = (side[0] / rate + 2 * w[0] * inner) * shrink;
+      // dz = p1 + (2 w0 p0 w) / (2 w0^2 - 1) - N da: with ds0 put in, or else terms of the size of ||w||^2 would cancel.
+      const push = 2 * shrink * (w[0] * side[0] + rate * inner);
+      for (let k = 1; k <= q; k++) dz[k] = side[k] + push * w[k] - rate * ds[k];
     },
     maxStep: () => Math.min(coneStep(s, ds), coneStep(dual, dz)),
     gapAfter,

@@ -1,0 +1,1 @@
+export { capSearch } from "./search.ts";

@@ -1,0 +1,205 @@
+import { randomStream } from "../../base/random.ts";
+import { forward, type TwoLayerNetwork } from "../../network/two-layer.ts";
+import { boundMaximum } from "../bounds/maximum.ts";
+import type { SolveEvent } from "../types.ts";
+import { boundVectorMaximum, type VectorMaximum } from "./bound.ts";
+import {
+  checkVectorProblem,
+  fromVectorNetwork,
+  toVectorNetwork,
+  type VectorCore,
+  vectorCore,
+  vectorIterate,
+  vectorLoss,
+} from "./core.ts";
+import { generateNeurons, type Round } from "./generate.ts";
+import { solveLarge } from "./large.ts";
+import { solveLocally } from "./local-solve.ts";
+import { vectorDualBound } from "./losses.ts";
+import { searchVectorDirections } from "./oracle.ts";
+import { relativeGap, vectorStatus } from "./solution.ts";
+import type { ScalarBound, VectorOptions, VectorProblem, VectorSolution } from "./types.ts";
+
+const DEFAULT_TOLERANCE = 1e-6;
+/** Relative width of the smoothed ReLU at the end of a solve. */
+const ACCURACY = 1e-11;
+const TRAIN_ACCURACY = 1e-8;
+/** A dual constraint counts as violated above beta times this. */
+const VIOLATED = 1 + 1e-8;
+/** Scalar bounds of the final cover. */
+const EVALUATIONS = 1000;
+/** Times that a witness of the bound sends it back to training. */
+const REPAIRS = 5;
+/** From this many rows on training works on blocks of rows in single precision. */
+const MANY_ROWS = 5000;
+/** A violation up to here counts as trained; otherwise the solve has stalled. */
+const SOLVED = 1e-4;
+
+/** A lower bound (core scaling) with the dual point behind it. */
+interface LowerBound {
+  readonly value: number;
+  readonly maximum: number;
+  readonly method: string;
+  readonly V: Float64Array;
+}
+
+/**
+ * Trains one network with c outputs and a shared hidden layer on loss + beta sum_j ||u_j|| ||w_j||, and bounds how far it can
+ * be from the minimum over all such networks of any width.
+ *
+ * Column generation: a local search finds neurons that violate the dual constraint ||V'(Xu)_+|| <= beta, all weights are then
+ * brought to a local minimum together; with outputs the restricted problem is not convex, so that `violation` near 0 means
+ * that no neuron was found that helps. The bound holds whatever the network is. Beyond 5,000 rows training is
+ * stochastic, in single precision, followed by L-BFGS; objective and bound are in f64.
+ *
+ * @throws RangeError when shapes or entries do not fit. ConfigError when the problem cannot be posed.
+ */
+export function* solveVector(problem: VectorProblem, options: VectorOptions): Generator<SolveEvent, VectorSolution> {
+  checkVectorProblem(problem);
+  if (problem.X.rows > MANY_ROWS) return yield* solveLarge(problem, options);
+  const { compute, now, seed = 0, tolerance = DEFAULT_TOLERANCE, certify = true } = options;
+  const began = now();
+  const context = vectorCore(problem);
+  const { core, loss, beta } = context;
+  const cancelled = (): boolean => options.cancelled?.() === true;
+  const outOfTime = (): boolean => options.seconds !== undefined && now() - began >= options.seconds;
+  const stop = (): boolean => cancelled() || outOfTime();
+
+  let iteration = 0;
+  let best: LowerBound | null = null;
+  const event = (phase: SolveEvent["phase"], { iterate }: Round): SolveEvent => ({
+    phase,
+    iteration,
+    objective: iterate.objective * core.unscale,
+    bound: best === null ? null : best.value * core.unscale,
+    gap: best === null ? null : relativeGap(iterate.objective, best.value),
+    neurons: iterate.units.length,
+    patterns: iterate.units.length,
+    seconds: now() - began,
+  });
+
+  const start =
+    options.start === undefined
+      ? { units: [], c0: new Float64Array(context.c) }
+      : fromVectorNetwork(context, options.start);
+  let round: Round = { iterate: vectorIterate(context, start.units, start.c0), attained: 0 };
+  let converged = false;
+  const hints: Float64Array[] = [];
+  const random = randomStream(seed, "vector");
+  const scalar = options.scalarBound ?? defaultScalarBound(context, options, stop);
+  for (let repair = 0; repair <= REPAIRS; repair++) {
+    // 1. Train. Time never ends the training before its first solve: a zero network is no answer.
+    const rounds = generateNeurons(compute, context, round.iterate, random, {
+      accuracy: certify ? ACCURACY : TRAIN_ACCURACY,
+      stop: () => cancelled() || (iteration > 1 && outOfTime()),
+      confirmations: certify ? 2 : 1,
+      slack: certify ? VIOLATED : 1 + tolerance,
+      hints,
+    });
+    let step = rounds.next();
+    for (; step.done !== true; step = rounds.next()) {
+      iteration += 1;
+      yield event("train", step.value);
+    }
+    round = step.value.last;
+    converged = step.value.converged;
+    if (!certify) break;
+
+    // 2. Bound: quickly, then thoroughly. A witness that violates the dual constraint becomes a neuron.
+    const { iterate, attained } = round;
+    let witness: VectorMaximum["witness"] = null;
+    for (const evaluations of [0, EVALUATIONS]) {
+      const found = boundVectorMaximum(compute, context, iterate.V, scalar, seed, { evaluations, attained, stop });
+      const dual = vectorDualBound(loss, iterate.V, beta, found.value);
+      if (best === null || dual > best.value)
+        best = { value: dual, maximum: found.value, method: found.method, V: iterate.V };
+      if (found.witness !== null && found.witness.value > (witness?.value ?? 0)) witness = found.witness;
+      yield event("bound", round);
+      if (relativeGap(iterate.objective, best.value) <= tolerance || stop()) break;
+    }
+    if (relativeGap(iterate.objective, best?.value ?? 0) <= tolerance || stop()) break;
+    if (witness === null || !(witness.value > Math.max(attained, beta) * VIOLATED)) break;
+    hints.push(witness.u);
+  }
+
+  const { iterate, attained } = round;
+  const network = toVectorNetwork(context, iterate.units, iterate.c0);
+  const objective = vectorObjective(problem, network);
+  const found = best as LowerBound | null;
+  const lowerBound = found === null ? Number.NEGATIVE_INFINITY : found.value * core.unscale;
+  const gap = found === null ? Number.POSITIVE_INFINITY : relativeGap(objective, lowerBound);
+  return {
+    status: vectorStatus(gap <= tolerance, cancelled(), outOfTime() || converged || attained <= beta * (1 + SOLVED)),
+    network,
+    objective,
+    lowerBound,
+    gap,
+    scope: "all-patterns",
+    method: found?.method ?? "none",
+    violation: attained / beta - 1,
+    listed: null,
+    neurons: network.U.rows,
+    iterations: iteration,
+    seconds: now() - began,
+    dual: {
+      V: { rows: context.n, cols: context.c, data: found?.V ?? iterate.V },
+      maxBound: (found?.maximum ?? Number.POSITIVE_INFINITY) * core.scale,
+    },
+  };
+}
+
+/**
+ * The largest ||V'(Xu)_+|| that a local search finds at the best constant prediction, in the problem's scaling: an estimate
+ * from below of beta_max, from which on the network without neurons is optimal. Good enough to place a grid.
+ */
+export function vectorBetaMax(problem: Omit<VectorProblem, "beta">, options: VectorOptions): number {
+  const posed = { ...problem, beta: 1 };
+  checkVectorProblem(posed);
+  const context = vectorCore(posed);
+  const { n, p, c, core } = context;
+  const random = randomStream(options.seed ?? 0, "vector-beta-max");
+  let iterate = vectorIterate(context, [], new Float64Array(c));
+  if (context.freeBias) {
+    const { c0 } = solveLocally(options.compute, context, [], iterate.c0, { from: 0, to: 0, stop: () => false });
+    iterate = vectorIterate(context, [], c0);
+  }
+  const starts = Math.max(16, Math.min(512, Math.floor(2e7 / (n * p || 1))));
+  const effort = { starts, refine: n * p <= 3e5 ? 24 : 0 };
+  return (
+    (searchVectorDirections(options.compute, context, iterate.V, random, effort, [])[0]?.value ?? 0) *
+    core.unscale *
+    core.scale
+  );
+}
+
+/**
+ * The training objective of a network in the problem's own scaling, in f64 from its weights alone: loss +
+ * beta sum_j ||u_j|| ||w_j||; the hidden bias counts in ||u_j|| when it is a penalized column.
+ */
+export function vectorObjective(problem: VectorProblem, network: TwoLayerNetwork): number {
+  const { X, beta, bias, scaling } = problem;
+  const { U, b, W } = network;
+  let penalty = 0;
+  for (let j = 0; j < U.rows; j++) {
+    const hidden = Math.hypot(...U.data.subarray(j * U.cols, (j + 1) * U.cols), bias === "column" ? b[j] : 0);
+    penalty += hidden * Math.hypot(...W.data.subarray(j * W.cols, (j + 1) * W.cols));
+  }
+  const value = vectorLoss(problem).value(forward(network, X).data);
+  return (scaling === "mean" ? value / X.rows : value) + beta * penalty;
+}
+
+/** The scalar bounds of the convex laboratory on the reduced data: exact sweeps up to rank 3, else Shor's relaxation. */
+export function defaultScalarBound(
+  { core }: VectorCore,
+  { compute, seed = 0 }: VectorOptions,
+  stop: () => boolean,
+): ScalarBound {
+  return (v) => {
+    const { value, method, witness } = boundMaximum(compute, core, v, seed, stop);
+    return {
+      value,
+      method: method === "exact" ? `exact-rank-${core.Z.cols}` : "shor",
+      witness: witness === null ? null : core.freeBias ? Float64Array.of(...witness.u, witness.b) : witness.u,
+    };
+  };
+}

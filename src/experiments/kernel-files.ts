@@ -1,0 +1,83 @@
+import { z } from "zod";
+import { littleEndianBytes, npyHeader } from "../data/npy.ts";
+import { exists, readBytes, writeFileAtomic } from "../platform/index.ts";
+import { openPositioned, removeFile, renameFile } from "../platform/positioned-file.ts";
+import type { KernelName } from "../tangent/index.ts";
+
+/** The npy files of kernels while they are made: under temporary names, with a record of how far they are. */
+export interface KernelFiles {
+  /** Bytes of each file. */
+  readonly bytes: number;
+  /** Tiles that are on the disk. */
+  readonly done: number;
+  nameOf(kernel: KernelName): string;
+  write(kernel: KernelName, row: number, column: number, values: Float64Array): void;
+  /** Everything written so far counts: a call with the same key goes on from here. */
+  tileDone(): void;
+  /** Whole rows, as written. */
+  rows(kernel: KernelName, from: number, count: number): Float64Array;
+  /** Closes the files and gives them their names. */
+  finish(): void;
+}
+
+const recordSchema = z.object({ key: z.string(), done: z.int().nonnegative() });
+
+/**
+ * Opens `PREFIX.ntk.npy` and `PREFIX.nngp.npy` for writing in pieces; those of an interrupted call with the same key are gone on with.
+ *
+ * @throws DataError when they cannot be written.
+ */
+export function openKernelFiles(
+  prefix: string,
+  kernels: readonly KernelName[],
+  [rows, cols]: readonly [number, number],
+  key: string,
+): KernelFiles {
+  const record = `${prefix}.kernel.partial.json`;
+  const nameOf = (kernel: KernelName): string => `${prefix}.${kernel}.npy`;
+  const partial = (kernel: KernelName): string => `${nameOf(kernel)}.partial`;
+  const before = readRecord(record);
+  const resumes = before !== null && before.key === key && kernels.every((kernel) => exists(partial(kernel)));
+  let done = resumes ? before.done : 0;
+  const header = npyHeader([rows, cols]);
+  const files = new Map(kernels.map((kernel) => [kernel, openPositioned(partial(kernel), resumes)]));
+  const fileOf = (kernel: KernelName) => files.get(kernel)!;
+  for (const file of files.values()) file.write(0, header);
+  return {
+    bytes: header.length + 8 * rows * cols,
+    get done() {
+      return done;
+    },
+    nameOf,
+    write(kernel, row, column, values) {
+      fileOf(kernel).write(header.length + 8 * (row * cols + column), littleEndianBytes(values));
+    },
+    tileDone() {
+      for (const file of files.values()) file.sync();
+      done += 1;
+      writeFileAtomic(record, JSON.stringify({ key, done }));
+    },
+    rows(kernel, from, count) {
+      const bytes = fileOf(kernel).read(header.length + 8 * from * cols, 8 * count * cols);
+      const view = new DataView(bytes.buffer);
+      return Float64Array.from({ length: count * cols }, (_, i) => view.getFloat64(8 * i, true));
+    },
+    finish() {
+      for (const [kernel, file] of files) {
+        file.close();
+        renameFile(partial(kernel), nameOf(kernel));
+      }
+      removeFile(record);
+    },
+  };
+}
+
+function readRecord(file: string): z.infer<typeof recordSchema> | null {
+  if (!exists(file)) return null;
+  try {
+    return recordSchema.parse(JSON.parse(new TextDecoder().decode(readBytes(file))));
+  } catch {
+    // Not ours, or cut short: begin again.
+    return null;
+  }
+}

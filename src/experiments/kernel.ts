@@ -1,0 +1,287 @@
+import { z } from "zod";
+import { ConfigError, DataError } from "../base/errors.ts";
+import type { Matrix } from "../base/matrix.ts";
+import { type BackendInfo, type Compute, createCompute } from "../compute/index.ts";
+import { littleEndianBytes } from "../data/npy.ts";
+import {
+  type Architecture,
+  architectureOf,
+  architectureText,
+  type Layer,
+  type Parametrization,
+  parseArchitecture,
+} from "../network/architecture/index.ts";
+import { now, readBytes, sha256 } from "../platform/index.ts";
+import {
+  checkInputs,
+  type GramPlan,
+  gramTiles,
+  type InputChecks,
+  type KernelEngine,
+  type KernelName,
+  makeEngine,
+  placeTile,
+  planGram,
+  type SpectrumEnds,
+  spectrumEnds,
+  type Trained,
+  tileEntries,
+} from "../tangent/index.ts";
+import { openKernelFiles } from "./kernel-files.ts";
+import { flattenedFor, readKernelInputs } from "./kernel-inputs.ts";
+import { VERSION } from "./version.ts";
+
+export interface KernelJob {
+  readonly data: string;
+  /** The text of an architecture, or the name of a JSON file that ends in `.json`. */
+  readonly arch: string;
+  readonly kernel: KernelName | "both";
+  /** Null: as each layer says. */
+  readonly parametrization: Parametrization | null;
+  readonly against: string | null;
+  readonly target: string | null;
+  readonly train: Trained;
+  /** Beginning of the names of the files. */
+  readonly out: string;
+  readonly threads: number | null;
+  /** Bytes that matrices and the work on a tile may take in memory. */
+  readonly memory: number;
+}
+
+export type KernelEvent =
+  | { readonly kind: "note" | "warning"; readonly text: string }
+  | {
+      readonly kind: "plan";
+      readonly rows: number;
+      readonly cols: number;
+      readonly architecture: string;
+      readonly method: KernelEngine["method"];
+      /** Of the files, and of the memory that the work takes. */
+      readonly fileBytes: number;
+      readonly workBytes: number;
+      readonly seconds: number;
+      readonly tiles: number;
+      /** Tiles that an interrupted run made. */
+      readonly resumed: number;
+    }
+  | {
+      readonly kind: "tile";
+      readonly done: number;
+      readonly tiles: number;
+      readonly seconds: number;
+      readonly left: number;
+    };
+
+/** What `overparam kernel --json` prints. */
+export interface KernelJson {
+  readonly schema: 1;
+  readonly command: "kernel";
+  readonly version: string;
+  readonly architecture: string;
+  readonly method: KernelEngine["method"];
+  readonly train: Trained;
+  readonly input: readonly number[];
+  readonly shape: readonly [number, number];
+  readonly symmetric: boolean;
+  readonly kernels: Partial<
+    Record<KernelName, { readonly file: string; readonly bytes: number; readonly spectrum: SpectrumEnds | null }>
+  >;
+  readonly inputs: InputChecks;
+  readonly warnings: readonly string[];
+  readonly seconds: { readonly total: number; readonly kernels: number; readonly spectrum: number };
+  readonly bytes: { readonly files: number; readonly work: number };
+  readonly backend: BackendInfo;
+}
+
+const jsonFile = z.string().regex(/\.json$/i);
+
+/**
+ * The architecture of a text or of a JSON file, in a parametrization when one is given.
+ *
+ * @throws ConfigError or DataError for a mistake in it.
+ */
+export function readArchitecture(text: string, parametrization: Parametrization | null): Architecture {
+  const architecture = jsonFile.safeParse(text).success ? architectureOf(parseJson(text)) : parseArchitecture(text);
+  return parametrization === null ? architecture : inParametrization(architecture, parametrization);
+}
+
+function parseJson(file: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(readBytes(file)));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new DataError(`"${file}" is not JSON: ${error.message}`, { code: "not-json", place: { file } });
+  }
+}
+
+function inParametrization(architecture: Architecture, parametrization: Parametrization): Architecture {
+  return architecture.map((layer): Layer => {
+    if (layer.kind === "dense" || layer.kind === "conv") return { ...layer, parametrization };
+    if (layer.kind !== "residual") return layer;
+    const [main, shortcut] = [layer.main, layer.shortcut].map((branch) => inParametrization(branch, parametrization));
+    return { ...layer, main: main!, shortcut: shortcut! };
+  });
+}
+
+/** Kinds of all layers, inner ones included. */
+function kindsOf(architecture: Architecture): string[] {
+  return architecture.flatMap((layer) =>
+    layer.kind === "residual" ? [...kindsOf(layer.main), ...kindsOf(layer.shortcut)] : [layer.kind],
+  );
+}
+
+/** Entries of the tile that is timed for the estimate. */
+const SAMPLE_EDGE = 96;
+/** The estimate goes on growing the timed tile until it has taken this long. */
+const SAMPLE_SECONDS = 0.02;
+
+/** Seconds of a plan, from a small tile that is timed (the first call of a kernel counts for nothing). */
+function estimate(compute: Compute, engine: KernelEngine, X: Matrix, plan: GramPlan): number {
+  const rows = Math.min(X.rows, SAMPLE_EDGE, Math.max(1, Math.floor(Math.sqrt(1e9 / engine.operations))));
+  const sample = { ...X, rows, data: X.data.subarray(0, rows * X.cols) };
+  for (let round = 0; ; round++) {
+    const begun = now();
+    engine.block(compute, sample, sample);
+    const seconds = now() - begun;
+    if (round > 0 || seconds > SAMPLE_SECONDS) return (seconds / rows ** 2) * plan.entries;
+  }
+}
+
+/**
+ * Computes kernels between samples and writes them as npy files, tile by tile; an interrupted call goes on where it stopped.
+ *
+ * @throws DataError, ConfigError for what is wrong with data, architecture or files.
+ */
+export async function runKernel(job: KernelJob, report: (event: KernelEvent) => void): Promise<KernelJson> {
+  const begun = now();
+  // 1. Architecture and inputs.
+  const architecture = readArchitecture(job.arch, job.parametrization);
+  const kinds = kindsOf(architecture);
+  const read = flattenedFor(readKernelInputs(job.data, job.target ?? undefined, null), kinds);
+  const other =
+    job.against === null ? null : flattenedFor(readKernelInputs(job.against, job.target ?? undefined, null), kinds);
+  const kernels: readonly KernelName[] = job.kernel === "both" ? ["nngp", "ntk"] : [job.kernel];
+  const engine = makeEngine({ architecture, input: read.shape, trained: job.train, kernels });
+  for (const text of [...read.notes, ...(other?.notes ?? [])]) report({ kind: "note", text });
+  const inputs = checkInputs(read.X);
+  const warnings = warningsOf(inputs, architecture);
+  for (const text of warnings) report({ kind: "warning", text });
+
+  const compute = await createCompute(job.threads === null ? {} : { threads: job.threads });
+  try {
+    // 2. The plan, before the work.
+    const X = read.X;
+    const against = other?.X ?? null;
+    const plan = planOf(engine, X, against, job.memory);
+    const seconds = estimate(compute, engine, X, plan);
+    const text = architectureText(architecture);
+    const settings = JSON.stringify({ VERSION, text, input: read.shape, train: job.train, kernels, tiles: plan.tiles });
+    const key = sha256(
+      new TextEncoder().encode(settings),
+      littleEndianBytes(X.data),
+      ...(against === null ? [] : [littleEndianBytes(against.data)]),
+    );
+    const files = openKernelFiles(job.out, kernels, [plan.rows, plan.cols], key);
+    const { length: tiles } = plan.tiles;
+    const fileBytes = kernels.length * files.bytes;
+    report({
+      kind: "plan",
+      rows: plan.rows,
+      cols: plan.cols,
+      architecture: text,
+      method: engine.method,
+      fileBytes,
+      workBytes: plan.tileBytes,
+      seconds: seconds * (1 - files.done / Math.max(1, tiles)),
+      tiles,
+      resumed: files.done,
+    });
+
+    // 3. Tile by tile.
+    const started = now();
+    const entriesOf = (from: number, to: number): number =>
+      plan.tiles.slice(from, to).reduce((sum, tile) => sum + tileEntries(tile, plan.symmetric), 0);
+    const resumed = files.done;
+    for (const { tile, block } of gramTiles(compute, engine, X, against, plan, resumed)) {
+      for (const name of kernels) {
+        placeTile(block[name]!, tile, plan.symmetric, (row, column, values) => files.write(name, row, column, values));
+      }
+      files.tileDone();
+      const spent = now() - started;
+      const left = (spent * entriesOf(files.done, tiles)) / Math.max(1, entriesOf(resumed, files.done));
+      report({ kind: "tile", done: files.done, tiles, seconds: spent, left });
+      // Signals and timers have their turn.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    const computed = now();
+
+    // 4. The ends of the spectrum, and the names of the files.
+    const results: KernelJson["kernels"] = Object.fromEntries(
+      kernels.map((name) => {
+        const spectrum = plan.symmetric
+          ? spectrumEnds(compute, plan.rows, (from, count) => files.rows(name, from, count), job.memory)
+          : null;
+        return [name, { file: files.nameOf(name), bytes: files.bytes, spectrum }];
+      }),
+    );
+    files.finish();
+    const ended = now();
+    return {
+      schema: 1,
+      command: "kernel",
+      version: VERSION,
+      architecture: text,
+      method: engine.method,
+      train: job.train,
+      input: read.shape,
+      shape: [plan.rows, plan.cols],
+      symmetric: plan.symmetric,
+      kernels: results,
+      inputs,
+      warnings,
+      seconds: { total: ended - begun, kernels: computed - started, spectrum: ended - computed },
+      bytes: { files: fileBytes, work: plan.tileBytes },
+      backend: compute.info,
+    };
+  } finally {
+    await compute.close();
+  }
+}
+
+function planOf(engine: KernelEngine, X: Matrix, against: Matrix | null, memory: number): GramPlan {
+  try {
+    return planGram(engine, X.rows, against?.rows ?? null, memory);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ConfigError(error.message, { code: "kernel-memory", hint: "give more with --memory" });
+  }
+}
+
+/** What will make a kernel matrix singular, in sentences. */
+function warningsOf({ zero, equal, parallel }: InputChecks, architecture: Architecture): string[] {
+  const pairs = (list: readonly (readonly [number, number])[]): string =>
+    list.map(([i, j]) => `${i + 1} and ${j + 1}`).join(", ");
+  const out: string[] = [];
+  if (equal.count > 0) {
+    const rows = equal.count === 1 ? "1 input repeats an earlier one" : `${equal.count} inputs repeat an earlier one`;
+    out.push(`${rows} (${pairs(equal.first)}): their kernel matrix is singular`);
+  }
+  const isUnbiased = (layers: Architecture): boolean =>
+    layers.every((layer) => {
+      if (layer.kind === "residual") return isUnbiased(layer.main) && isUnbiased(layer.shortcut);
+      return (layer.kind !== "dense" && layer.kind !== "conv") || layer.bStd === 0;
+    });
+  if (!isUnbiased(architecture)) return out;
+  if (parallel.count > 0) {
+    const rows =
+      parallel.count === 1 ? "1 input is a multiple of another" : `${parallel.count} inputs are multiples of others`;
+    out.push(
+      `${rows} (${pairs(parallel.first)}): a network without biases may not tell them apart; its kernel may be singular`,
+    );
+  }
+  if (zero.length > 0) {
+    const rows = zero.length === 1 ? `input ${zero[0]! + 1} is zero` : `${zero.length} inputs are zero`;
+    out.push(`${rows}: networks without biases give zero there`);
+  }
+  return out;
+}

@@ -1,0 +1,12 @@
+/**
+ * tangent: kernels of infinitely wide networks from architectures as data - the neural network Gaussian process (nngp) and
+ * the neural tangent kernel (ntk) - and Gram matrices of them by tiles. It knows architectures and `compute`; it must not
+ * know files, tables or losses.
+ */
+export { type DualActivation, dualActivation } from "./dual-activations.ts";
+export { makeEngine } from "./engine.ts";
+export { type GramPlan, gram, gramTiles, placeTile, planGram, type Tile, tileEntries } from "./gram.ts";
+export { checkInputs, type InputChecks } from "./input-checks.ts";
+export { matrixSpectrum, type SpectrumEnds, spectrumEnds } from "./spectrum.ts";
+export * from "./types.ts";
+export { vectorEngine } from "./vectors.ts";
