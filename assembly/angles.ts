@@ -1,18 +1,19 @@
-import { madd } from "./simd";
+import { madd, select } from "./simd";
 
 /**
- * mean - factor angle, the angle in [0, pi] with cosine c; `size` is |c|, rounded where that is wanted. asin t = t + t y P(y)
- * with y = t^2 <= 1/4, for t = |c| up to 1/2 and for t = sin(angle / 2) = sqrt((1 - |c|) / 2) beyond: no division, and
- * small angles are as exact as 1 - |c|. The constants come from tools/polynomials.py.
+ * slope and sine of arc-cosine kernels
  */
 // @ts-ignore: decorator
 @inline
-export function kernelSlope(c: v128, size: v128, mean: f64, factor: f64): v128 {
+export function arcCosine(k: usize, theta: usize, before: v128, c: v128, scale: v128, mean: f64, factor: f64): void {
+  const one = f64x2.splat(1);
   const half = f64x2.splat(0.5);
-  const far = f64x2.gt(size, half);
-  const y = v128.bitselect(f64x2.mul(half, f64x2.sub(f64x2.splat(1), size)), f64x2.mul(size, size), far);
-  const t = v128.bitselect(f64x2.sqrt(y), size, far);
-  // Even and odd powers apart: the chain is half as long.
+  let d = f64x2.sub(one, f64x2.abs(c));
+  d = v128.and(d, f64x2.gt(d, f64x2.splat(8.881784197001252e-16)));
+  const far = f64x2.lt(d, half);
+  const square = f64x2.mul(c, c);
+  const y = select(f64x2.mul(half, d), square, far);
+  const t = f64x2.sqrt(y);
   const z = f64x2.mul(y, y);
   let p = f64x2.splat(0.028757851367421566);
   let q = f64x2.splat(-0.014851887071247204);
@@ -28,10 +29,10 @@ export function kernelSlope(c: v128, size: v128, mean: f64, factor: f64): v128 {
   q = madd<f64>(q, z, f64x2.splat(0.07499999999998433));
   p = madd<f64>(p, z, f64x2.splat(0.16666666666666669));
   const arc = madd<f64>(f64x2.mul(t, y), madd<f64>(q, y, p), t);
+  const turn = select(madd<f64>(f64x2.splat(-2 * factor), arc, f64x2.splat(factor * (Math.PI / 2))), f64x2.mul(f64x2.splat(factor), arc), far);
   const sign = v128.and(c, i64x2.splat(i64.MIN_VALUE));
-  // The angle is pi / 2 - arc for small |c|; 2 arc, or pi - 2 arc on the left, for large.
-  const left = v128.bitselect(f64x2.splat(mean - factor * Math.PI), f64x2.splat(mean), f64x2.lt(c, f64x2.splat(0)));
-  const base = v128.bitselect(left, f64x2.splat(mean - factor * (Math.PI / 2)), far);
-  const times = v128.bitselect(f64x2.splat(-2 * factor), f64x2.splat(factor), far);
-  return madd<f64>(times, v128.xor(arc, sign), base);
+  const slope = f64x2.add(f64x2.splat(mean - factor * (Math.PI / 2)), v128.xor(turn, sign));
+  const sine = f64x2.sqrt(f64x2.mul(d, f64x2.sub(f64x2.splat(2), d)));
+  v128.store(theta, f64x2.mul(slope, v128.load(theta)));
+  v128.store(k, madd<f64>(slope, before, f64x2.mul(scale, sine)));
 }

@@ -1,4 +1,4 @@
-import { kernelSlope } from "./angles";
+import { arcCosine } from "./angles";
 import { atan2 } from "./functions";
 import { bytes, madd } from "./simd";
 
@@ -243,15 +243,7 @@ function piecewiseLine(one: bool, mean: f64, factor: f64, n: usize, k: usize, th
     }
     const before = v128.load(k + j);
     const c = f64x2.mul(f64x2.mul(before, inverse), v128.load(q + qGap + j));
-    // 1. |c| = 1 where it is so up to rounding: equal and opposite patches.
-    let size = f64x2.abs(c);
-    size = v128.bitselect(f64x2.splat(1), size, f64x2.gt(size, f64x2.splat(1 - 8.881784197001252e-16)));
-    const sine = f64x2.sqrt(f64x2.mul(f64x2.sub(f64x2.splat(1), size), f64x2.add(f64x2.splat(1), size)));
-    // 2. The slope and the value.
-    const slope = kernelSlope(c, size, mean, factor);
-    const across = f64x2.mul(f64x2.mul(root, v128.load(q + j)), sine);
-    v128.store(theta + j, f64x2.mul(slope, v128.load(theta + j)));
-    v128.store(k + j, madd<f64>(slope, before, across));
+    arcCosine(k + j, theta + j, before, c, f64x2.mul(root, v128.load(q + j)), mean, factor);
   }
 }
 
@@ -340,13 +332,15 @@ function input(step: usize, k: usize, theta: usize, x: usize, y: usize): void {
   const w = int(step, 6);
   const pairs = int(step, 16) != 0;
   const channels = int(step, 18);
+  const lines = pairs ? w : 1;
   const line = bytes<f64>(even(w));
   const plane = <usize>h * line;
   const scale = v128.load64_splat(step + 8);
   const start = k;
   for (let i = 0; i < h; i++) {
-    for (let p = pairs ? 0 : i; p < (pairs ? h : i + 1); p++) {
-      for (let j = 0; j < (pairs ? w : 1); j++) {
+    const end = pairs ? h : i + 1;
+    for (let p = pairs ? 0 : i; p < end; p++) {
+      for (let j = 0; j < lines; j++) {
         for (let q: usize = 0; q < line; q += 16) {
           let at1 = x + <usize>i * line + (pairs ? bytes<f64>(j) : q);
           let at2 = y + <usize>p * line + q;
@@ -440,7 +434,8 @@ function pair(
       let outK = toK;
       let outTheta = toTheta;
       for (let o = 0; o < win.oh; o++) {
-        for (let p = win.pairs ? 0 : o; p < (win.pairs ? win.oh : o + 1); p++) {
+        const end = win.pairs ? win.oh : o + 1;
+        for (let p = win.pairs ? 0 : o; p < end; p++) {
           sumRows(win, k, o, p, rooms);
           sumRows(win, theta, o, p, rooms + roomSize);
           sumColumns(win, step, rooms, rooms + roomSize, outK, outTheta);
@@ -469,7 +464,8 @@ function pair(
       const block = bytes<f64>((pairs ? int(step, 6) : 1) * even(int(step, 6)));
       let at: usize = 0;
       for (let i = 0; i < h; i++) {
-        for (let p = pairs ? 0 : i; p < (pairs ? h : i + 1); p++, at += block) {
+        const end = pairs ? h : i + 1;
+        for (let p = pairs ? 0 : i; p < end; p++, at += block) {
           activate(step, i, p, k + at, theta + at, numbers1, numbers2);
         }
       }

@@ -2,6 +2,7 @@ import { applyBinary, applyUnary } from "./elementwise";
 import { activationPatterns, gatedAdjoint, gatedForward, threadWorkBytes } from "./gated";
 import { FULL, gemm, tileCols } from "./gemm";
 import { gemvRows, gemvTransposed, normalProduct } from "./gemv";
+import { imagePairs } from "./images";
 import { pairRecursion } from "./pairs";
 import { randomBits, randomNormal, randomUniform } from "./random";
 import { at, bytes } from "./simd";
@@ -207,5 +208,14 @@ export function execute(job: i32, control: usize, id: i32, count: i32, spaces: u
     if (job == 13) randomBits(key0, key1, first, n, out + (<usize>from << 2), work);
     else if (job == 14) randomUniform(key0, key1, first, n, out + bytes<f64>(from), work);
     else randomNormal(key0, key1, first, n, out + bytes<f64>(from), work);
+  } else if (job == 16) {
+    // record lower rows cols steps program images1 images2 imageSize numbers1 numbers2 numbersSize nngp ntk tensor slots
+    // room work workSize
+    const own = pointer(c, 17) + <usize>id * bytes<f64>(int(c, 18));
+    imagePairs(
+      int(c, 0) != 0, int(c, 1) != 0, int(c, 2), int(c, 3), int(c, 4), pointer(c, 5), pointer(c, 6), pointer(c, 7),
+      int(c, 8), pointer(c, 9), pointer(c, 10), int(c, 11), pointer(c, 12), pointer(c, 13),
+      int(c, 14), int(c, 15), int(c, 16), id, count, own,
+    );
   }
 }

@@ -35,3 +35,10 @@ export function bytes<T extends number>(count: i32): usize {
 export function at<T extends number>(base: usize, ld: i32, i: i32, j: i32): usize {
   return base + ((<usize>i * <usize>ld + <usize>j) << alignof<T>());
 }
+
+/** a where the lanes of `mask` are all ones, b where they are all zeros. */
+// @ts-ignore: decorator
+@inline
+export function select(a: v128, b: v128, mask: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? i64x2.relaxed_laneselect(a, b, mask) : v128.bitselect(a, b, mask);
+}

@@ -66,7 +66,7 @@ export function commandHelp(command: Command): string {
     "",
     ...elsewhere(command),
     plural(command.examples.length, "Example").replace(/^\d+ /, ""),
-    ...command.examples.flatMap(({ does, line }) => [`  # ${does}`, `  ${line}`]),
+    ...command.examples.flatMap(({ does, line }) => [`  # ${does}`, exampleLine(line)]),
   ].join("\n");
 }
 
@@ -87,6 +87,11 @@ function entryLines(name: string, text: string): string {
   const head = `  ${name}`;
   if (head.length + 2 <= INDENT) return wrap(text, WIDTH, head.padEnd(INDENT), blank);
   return `${head}\n${wrap(text, WIDTH, blank)}`;
+}
+
+/** `  overparam ...`, continued on the next line as a shell would read it. */
+function exampleLine(line: string): string {
+  return wrap(line, WIDTH - 2, "  ", "      ").replaceAll("\n", " \\\n");
 }
 
 function shown(value: unknown): string {

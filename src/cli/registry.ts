@@ -48,6 +48,18 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./commands/export.ts")).exportCommand,
   },
   {
+    name: "kernel",
+    summary: "kernels of infinitely wide networks between samples",
+    announce: true,
+    load: async () => (await import("./commands/kernel.ts")).kernelCommand,
+  },
+  {
+    name: "arch",
+    summary: "draw an architecture and count its parameters",
+    announce: false,
+    load: async () => (await import("./commands/arch.ts")).archCommand,
+  },
+  {
     name: "runs ls",
     summary: "list the saved runs",
     announce: false,

@@ -1,3 +1,4 @@
+import { decodeImageProgram, IMAGE_SLOTS, imageNeeds } from "./image-program.ts";
 import type { ElementwiseKernels, Kernels, RealArray, RealKernels, StreamKey } from "./types.ts";
 import { ELEMENTWISE, PAIR_SLOTS, PAIR_STEP_SIZE, PAIR_STEPS, patternWords } from "./types.ts";
 
@@ -222,6 +223,20 @@ export function checkedKernels(raw: Kernels, own: Ownership): Kernels {
       dense("symmetricEigen", "A", n, n, a, lda);
       vector("symmetricEigen", "values", n, values);
       raw.symmetricEigen(n, a, lda, values);
+    },
+    imagePairs(record, lower, rows, cols, program, images1, images2, numbers1, numbers2, nngp, ntk) {
+      const name = "imagePairs";
+      sizes(name, { rows, cols });
+      vector(name, "program", 0, program);
+      const { slots, image, numbers } = imageNeeds(decodeImageProgram(program));
+      if (slots > IMAGE_SLOTS) throw new RangeError(`${name}: ${slots} of ${IMAGE_SLOTS} slots`);
+      if (lower && rows !== cols) throw new RangeError(`${name}: the lower half of a ${rows} x ${cols} matrix`);
+      vector(name, "images1", rows * image, images1);
+      vector(name, "numbers1", rows * numbers, numbers1);
+      vector(name, "images2", record ? 0 : cols * image, images2);
+      vector(name, "numbers2", record ? 0 : cols * numbers, numbers2);
+      for (const out of [nngp, ntk]) if (out !== null) vector(name, "a result", record ? 0 : rows * cols, out);
+      raw.imagePairs(record, lower, rows, cols, program, images1, images2, numbers1, numbers2, nngp, ntk);
     },
     randomBits(key, first, n, out) {
       stream("randomBits", key, first, n);

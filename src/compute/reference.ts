@@ -1,6 +1,7 @@
 import { philox4x32 } from "../base/random.ts";
 import { symmetricEigen } from "./eigen.ts";
 import { elementwiseReference } from "./reference-elementwise.ts";
+import { imagePairsReference } from "./reference-images.ts";
 import { pairRecursionReference } from "./reference-pairs.ts";
 import type { Kernels, RealArray, RealKernels, StreamKey } from "./types.ts";
 import { patternWords } from "./types.ts";
@@ -94,6 +95,7 @@ const realKernels: RealKernels<RealArray> = {
 export const referenceKernels: Kernels = {
   ...realKernels,
   f32: realKernels,
+  imagePairs: imagePairsReference(),
   gatedForward(n, d, p, x, patterns, v, out) {
     const words = patternWords(n);
     for (let i = 0; i < n; i++) {

@@ -180,6 +180,26 @@ export interface Kernels extends RealKernels<Float64Array> {
    */
   symmetricEigen(n: number, a: Float64Array, lda: number, values: Float64Array): void;
   /**
+   * Takes each pair of an image of `images1` (rows) and one of `images2` (cols; when `lower` only those j <= i) through the
+   * steps of a program (image-program.ts), and writes its first covariance and tangent kernel to `nngp` and `ntk`, rows x
+   * cols, where they are not null. Images are planes of lines, channel by channel. `numbers1`, `numbers2` are what the
+   * program knows of each image by itself: with `record`, images of `images1` go through it with themselves and
+   * `numbers1` is written; then `cols`, `images2` and `numbers2` do not matter. Memory for each thread is taken from a scope.
+   */
+  imagePairs(
+    record: boolean,
+    lower: boolean,
+    rows: number,
+    cols: number,
+    program: Float64Array,
+    images1: Float64Array,
+    images2: Float64Array,
+    numbers1: Float64Array,
+    numbers2: Float64Array,
+    nngp: Float64Array | null,
+    ntk: Float64Array | null,
+  ): void;
+  /**
    * out_i <- the (first + i)-th word of the Philox stream of `key`, as `bits()` of a RandomStream with that key draws
    * them, whatever the backend and the number of threads.
    */

@@ -1,4 +1,5 @@
 import { blockedSymmetricEigen } from "./blocked-eigen.ts";
+import { decodeImageProgram, imageNeeds } from "./image-program.ts";
 import type { KernelMemory } from "./memory.ts";
 import type { Job, Team } from "./team.ts";
 import type { Kernels, StreamKey } from "./types.ts";
@@ -13,11 +14,14 @@ const SOLVE_COLUMNS: Job = { code: 12, reals: 0 };
 const RANDOM_BITS: Job = { code: 13, reals: 1 << 2 };
 const RANDOM_UNIFORM: Job = { code: 14, reals: 1 << 2 };
 const RANDOM_NORMAL: Job = { code: 15, reals: 1 << 2 };
+const IMAGE_PAIRS: Job = { code: 16, reals: 0 };
 
 /** Multiply-adds below which the gated products, whose multiply-adds are tabulated, stay on one thread. */
 const GATED_THREAD_WORK = 1 << 20;
 /** Multiply-adds that one random number costs. */
 const RANDOM_WORK = 32;
+/** Multiply-adds that a step costs for an entry of the tensors of a pair of images. */
+const IMAGE_ENTRY_WORK = 8;
 /** Width of the panels of the Cholesky factorization. */
 const PANEL = 128;
 
@@ -69,6 +73,23 @@ export function wasmKernels(team: Team, memory: KernelMemory): Kernels {
     },
     symmetricEigen(n, a, lda, values) {
       blockedSymmetricEigen(arithmetic, n, a, lda, values);
+    },
+    imagePairs(record, lower, rows, cols, program, images1, images2, numbers1, numbers2, nngp, ntk) {
+      const steps = decodeImageProgram(program);
+      const { tensor, slots, room, numbers, image, work } = imageNeeds(steps);
+      if (steps.some(({ kind }) => kind === "other")) throw new RangeError("imagePairs: a step of another kind");
+      const entries = record ? rows : lower ? (rows * (rows + 1)) / 2 : rows * cols;
+      const threads = Math.min(entries, threadsFor(entries * tensor * steps.length * IMAGE_ENTRY_WORK));
+      if (entries === 0) return;
+      memory.scope((scope) => {
+        const spaces = scope.f64(threads * work);
+        const flags = [record ? 1 : 0, lower ? 1 : 0, rows, record ? 1 : cols, steps.length, program.byteOffset];
+        const images = [images1.byteOffset, images2.byteOffset, image];
+        const ofImages = [numbers1.byteOffset, numbers2.byteOffset, numbers];
+        const results = record ? [0, 0] : [nngp?.byteOffset ?? 0, ntk?.byteOffset ?? 0];
+        const space = [tensor, slots, room, spaces.byteOffset, work];
+        team.run(IMAGE_PAIRS, threads, [...flags, ...images, ...ofImages, ...results, ...space]);
+      });
     },
     randomBits: (key, first, n, out) => fill(RANDOM_BITS, key, first, n, out),
     randomUniform: (key, first, n, out) => fill(RANDOM_UNIFORM, key, first, n, out),

@@ -61,8 +61,11 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
       : listedPricer(context, listed, BATCH);
 
   let best: LowerBound | null = null;
+  let proved: LowerBound | null = null;
   const keep = (bound: LowerBound | null): void => {
-    if (bound !== null && (best === null || bound.value > best.value)) best = bound;
+    if (bound === null) return;
+    if (best === null || bound.value > best.value) best = bound;
+    if (bound.proof !== null && (proved === null || bound.value > proved.value)) proved = bound;
   };
   let boundSeconds = 0;
   /** A quick bound at the dual point of an iterate. */
@@ -158,7 +161,7 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
     context.gated ? iterate.units.map((unit) => unit.gate ?? new Float64Array(0)) : null,
   );
   const objective = networkObjective(problem, network);
-  const final = best as LowerBound | null;
+  const final = preferred(best, proved, tolerance * Math.abs(objective / core.unscale));
   const lowerBound = final === null ? Number.NEGATIVE_INFINITY : final.value * core.unscale;
   const gap = final === null ? Number.POSITIVE_INFINITY : relativeGap(objective, lowerBound);
   return {
@@ -181,6 +184,11 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
     dual: { v: final?.v ?? iterate.v, maxBound: (final?.maximum ?? Number.POSITIVE_INFINITY) * core.scale },
     proof: final?.proof?.() ?? null,
   };
+}
+
+/** The best bound, unless one with a proof is as good up to `slack`: only that can be verified. */
+function preferred(best: LowerBound | null, proved: LowerBound | null, slack: number): LowerBound | null {
+  return best !== null && proved !== null && proved.value >= best.value - slack ? proved : best;
 }
 
 function statusOf(closed: boolean, cancelled: boolean, finished: boolean): SolveStatus {

@@ -25,6 +25,14 @@ export function littleEndianBytes(values: Float64Array): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
+/** The values of little-endian f64 bytes (a view where the machine stores them so). */
+export function littleEndianValues(bytes: Uint8Array<ArrayBuffer>): Float64Array {
+  if (littleEndianHost && bytes.byteOffset % 8 === 0)
+    return new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Float64Array.from({ length: bytes.length / 8 }, (_, i) => view.getFloat64(8 * i, true));
+}
+
 type Reader = (view: DataView, offset: number, littleEndian: boolean) => number | bigint;
 
 const READERS: Readonly<Record<string, Reader>> = {

@@ -29,6 +29,6 @@ export interface FitRecord {
   readonly interrupted: boolean;
   /** sha256 of the gates file, when there is one. */
   readonly gatesHash: string | null;
-  /** sha256 of the file of a network that was given to be bounded; null when it was trained here. */
-  readonly givenHash: string | null;
+  /** The model file whose network was given to be bounded; null when it was trained here. */
+  readonly given: { readonly file: string; readonly sha256: string } | null;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { littleEndianBytes, npyHeader } from "../data/npy.ts";
+import { littleEndianBytes, littleEndianValues, npyHeader } from "../data/npy.ts";
 import { exists, readBytes, writeFileAtomic } from "../platform/index.ts";
 import { openPositioned, removeFile, renameFile } from "../platform/positioned-file.ts";
 import type { KernelName } from "../tangent/index.ts";
@@ -31,6 +31,7 @@ export function openKernelFiles(
   prefix: string,
   kernels: readonly KernelName[],
   [rows, cols]: readonly [number, number],
+  tiles: number,
   key: string,
 ): KernelFiles {
   const record = `${prefix}.kernel.partial.json`;
@@ -53,14 +54,14 @@ export function openKernelFiles(
       fileOf(kernel).write(header.length + 8 * (row * cols + column), littleEndianBytes(values));
     },
     tileDone() {
-      for (const file of files.values()) file.sync();
       done += 1;
+      // Behind the last one there is nothing to go on with.
+      if (done === tiles) return;
+      for (const file of files.values()) file.sync();
       writeFileAtomic(record, JSON.stringify({ key, done }));
     },
     rows(kernel, from, count) {
-      const bytes = fileOf(kernel).read(header.length + 8 * from * cols, 8 * count * cols);
-      const view = new DataView(bytes.buffer);
-      return Float64Array.from({ length: count * cols }, (_, i) => view.getFloat64(8 * i, true));
+      return littleEndianValues(fileOf(kernel).read(header.length + 8 * from * cols, 8 * count * cols));
     },
     finish() {
       for (const [kernel, file] of files) {

@@ -66,6 +66,14 @@ function ofShape(shape: readonly number[], data: Float64Array, file: string): Ke
       place: { file },
     });
   }
+  const odd = data.findIndex((value) => !Number.isFinite(value));
+  if (odd >= 0) {
+    throw new DataError(`sample ${Math.floor(odd / (data.length / rows)) + 1} of ${file} has an entry ${data[odd]}`, {
+      code: "kernel-input",
+      hint: "kernels need finite numbers",
+      place: { file },
+    });
+  }
   const [a = 1, b = 1, c = 1] = rest;
   const X = matrix(rows, data.length / rows, data);
   return { X, shape: rest.length < 2 ? [a] : [a, b, c], preprocessing: null, notes: [] };

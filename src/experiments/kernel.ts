@@ -130,14 +130,15 @@ function kindsOf(architecture: Architecture): string[] {
   );
 }
 
-/** Entries of the tile that is timed for the estimate. */
-const SAMPLE_EDGE = 96;
-/** The estimate goes on growing the timed tile until it has taken this long. */
+/** Most rows of the tile that is timed for the estimate, and most floating-point operations. */
+const SAMPLE_ROWS = 96;
+const SAMPLE_OPERATIONS = 1e9;
+/** A first run that takes longer is not repeated. */
 const SAMPLE_SECONDS = 0.02;
 
 /** Seconds of a plan, from a small tile that is timed (the first call of a kernel counts for nothing). */
 function estimate(compute: Compute, engine: KernelEngine, X: Matrix, plan: GramPlan): number {
-  const rows = Math.min(X.rows, SAMPLE_EDGE, Math.max(1, Math.floor(Math.sqrt(1e9 / engine.operations))));
+  const rows = Math.min(X.rows, SAMPLE_ROWS, Math.max(1, Math.floor(Math.sqrt(SAMPLE_OPERATIONS / engine.operations))));
   const sample = { ...X, rows, data: X.data.subarray(0, rows * X.cols) };
   for (let round = 0; ; round++) {
     const begun = now();
@@ -157,9 +158,10 @@ export async function runKernel(job: KernelJob, report: (event: KernelEvent) => 
   // 1. Architecture and inputs.
   const architecture = readArchitecture(job.arch, job.parametrization);
   const kinds = kindsOf(architecture);
-  const read = flattenedFor(readKernelInputs(job.data, job.target ?? undefined, null), kinds);
-  const other =
-    job.against === null ? null : flattenedFor(readKernelInputs(job.against, job.target ?? undefined, null), kinds);
+  const target = job.target ?? undefined;
+  const given = readKernelInputs(job.data, target, null);
+  const read = flattenedFor(given, kinds);
+  const other = job.against === null ? null : flattenedFor(readKernelInputs(job.against, target, given), kinds);
   const kernels: readonly KernelName[] = job.kernel === "both" ? ["nngp", "ntk"] : [job.kernel];
   const engine = makeEngine({ architecture, input: read.shape, trained: job.train, kernels });
   for (const text of [...read.notes, ...(other?.notes ?? [])]) report({ kind: "note", text });
@@ -181,7 +183,7 @@ export async function runKernel(job: KernelJob, report: (event: KernelEvent) => 
       littleEndianBytes(X.data),
       ...(against === null ? [] : [littleEndianBytes(against.data)]),
     );
-    const files = openKernelFiles(job.out, kernels, [plan.rows, plan.cols], key);
+    const files = openKernelFiles(job.out, kernels, [plan.rows, plan.cols], plan.tiles.length, key);
     const { length: tiles } = plan.tiles;
     const fileBytes = kernels.length * files.bytes;
     report({

@@ -12,11 +12,13 @@ export function modelCard(record: FitRecord, json: FitJson, verdict: readonly st
   const kind = problem.program === "gated" ? "gated" : "ReLU";
   const what =
     target.classes === null ? `the number "${target.name}"` : `"${target.name}" (${target.classes.join(", ")})`;
+  const made =
+    record.given === null ? "Trained by convex optimization" : `Read from \`${record.given.file}\` and bounded`;
   const [headline, ...rest] = verdict;
   return `# ${target.name}: a two-layer ${kind} network
 
 ${problem.outputs === 1 ? "One output" : `${problem.outputs} outputs, one a class`}, ${result.neurons} hidden neurons, ${problem.features} features. It predicts ${what}.
-Trained by convex optimization with overparam ${VERSION}.
+${made} with overparam ${VERSION}.
 
 **${headline}**
 
@@ -47,14 +49,14 @@ certificate speaks of these.
 
 ## Limits
 
-- The certificate is about the training objective, in floating-point arithmetic. It says nothing about new data.
+- The certificate is about the training objective${json.rigorous ? "" : ", in floating-point arithmetic"}. It says nothing about new data.
 - Rows unlike the training rows are extrapolated linearly, without a warning.
 - The held-out rows were drawn at random from the same file: where rows belong together, the metrics above are too good.
 
 ## Repeat
 
 \`\`\`sh
-${reproduceCommands(settings, problem.beta).join("\n")}
+${reproduceCommands(settings, problem.beta, record.given?.file).join("\n")}
 \`\`\`
 `;
 }

@@ -76,7 +76,7 @@ function fitJson(record: FitRecord): FitJson {
   const perClass = outputs.map(({ name }, q) => ({ class: name, ...results[q]! }));
   return {
     schema: 1,
-    command: record.givenHash === null ? "fit" : "certify",
+    command: record.given === null ? "fit" : "certify",
     version: VERSION,
     run: null,
     problem: { rows: X.rows, features: X.cols, outputs: outputs.length, betaMax, ...posed },
@@ -93,9 +93,10 @@ function fitJson(record: FitRecord): FitJson {
 }
 
 /** The hash that names the run: of the settings that matter to the result, the data and the version, not of the time. */
-function contentHash({ settings, dataset, gatesHash, givenHash }: FitRecord): string {
+function contentHash({ settings, dataset, gatesHash, given }: FitRecord): string {
   const { data: _data, out: _out, requireGap: _gap, gates: _gates, ...kept } = settings;
-  return sha256(new TextEncoder().encode(JSON.stringify([VERSION, kept, dataset.fingerprint, gatesHash, givenHash])));
+  const made = [VERSION, kept, dataset.fingerprint, gatesHash, given?.sha256 ?? null];
+  return sha256(new TextEncoder().encode(JSON.stringify(made)));
 }
 
 /** The JSON, the verdict and the files of a fit. */

@@ -198,7 +198,7 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
     backend: compute.info,
     interrupted,
     gatesHash: gates === null ? null : gates.sha256,
-    givenHash: context.given === null ? null : sha256(readBytes(context.given)),
+    given: context.given === null ? null : { file: context.given, sha256: sha256(readBytes(context.given)) },
   });
 }
 

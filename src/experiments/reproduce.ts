@@ -1,22 +1,33 @@
 import { type FitSettings, fitSettingsSchema } from "./config.ts";
 
-/** The command of these settings: every setting that is not its default, quoted for a POSIX shell. */
-export function reproduceCommand(settings: FitSettings): string {
+/**
+ * The command of these settings: every setting that is not its default, quoted for a POSIX shell.
+ *
+ * @param model the file whose network is bounded; null when one is trained.
+ */
+export function reproduceCommand(settings: FitSettings, model: string | null = null): string {
   const defaults: Record<string, unknown> = fitSettingsSchema.parse({ data: settings.data });
   const flags = Object.entries(settings)
     .filter(([key, value]) => key !== "data" && value !== undefined && value !== defaults[key])
     .flatMap(([key, value]) => [flagOf(key), key === "split" && value === 0 ? "none" : String(value)]);
-  return ["overparam", "fit", settings.data, ...flags].map(quote).join(" ");
+  const call = model === null ? ["fit"] : ["certify", model];
+  return ["overparam", ...call, settings.data, ...flags].map(quote).join(" ");
 }
 
 /**
- * The commands that repeat a fit: the one that was given, and, when it chose beta itself, one with the beta that it
- * chose (how far validation comes depends on the speed of the machine).
+ * The commands that repeat a fit or a certification: the one that was given, and, when it chose beta itself, one with the
+ * beta that it chose (how far validation, or the search for a beta that closes, comes depends on the speed of the machine).
  */
-export function reproduceCommands(settings: FitSettings, beta: number): string[] {
-  const given = reproduceCommand(settings);
-  const chosen = settings.beta === "auto" && settings.betaRatio === undefined;
-  return chosen ? [given, reproduceCommand({ ...settings, beta })] : [given];
+export function reproduceCommands(settings: FitSettings, beta: number, model: string | null = null): string[] {
+  const given = reproduceCommand(settings, model);
+  const chosen = typeof settings.beta !== "number" && settings.betaRatio === undefined;
+  return chosen ? [given, reproduceCommand({ ...settings, beta }, model)] : [given];
+}
+
+/** The command that checks the certificate of a run of these settings. */
+export function verifyCommand(id: string, { data, target = "" }: FitSettings): string {
+  const separate = /\.(npy|idx|ubyte)(\.gz)?$/.test(target) ? ["--target", target] : [];
+  return ["overparam", "verify", id, data, ...separate].map(quote).join(" ");
 }
 
 /** `betaRatio` -> `--beta-ratio`. */

@@ -22,6 +22,7 @@ export function makeReport(record: FitRecord, json: FitJson): RunReport {
   const { standing, label, statement, details } = judge({
     problem: json.problem,
     result: json.result,
+    rigorous: json.rigorous,
     tolerance: settings.tolerance,
     ...(json.perClass === undefined ? {} : { perClass: json.perClass }),
   });
@@ -58,8 +59,8 @@ export function makeReport(record: FitRecord, json: FitJson): RunReport {
     }),
     picture: networkPicture({ network, dataset, outputs: names, logOdds: objective.loss === "logistic" }),
     tables: [metricsTable(record), problemTable(record, json), ...notesTable(notes)],
-    reproduce: reproduceCommands(settings, objective.beta),
-    footer: `overparam ${VERSION}. ${problemLine(json.problem)}`,
+    reproduce: reproduceCommands(settings, objective.beta, record.given?.file),
+    footer: `overparam ${VERSION}. ${problemLine(json.problem, json.rigorous)}`,
   };
 }
 
@@ -71,10 +72,11 @@ function typesetPowers(text: string): string {
   });
 }
 
-function subtitle({ problem, result }: FitJson): string {
+function subtitle({ command, problem, result }: FitJson): string {
   const kind = problem.program === "gated" ? "gated" : "ReLU";
   const neurons = `${result.neurons} hidden neuron${result.neurons === 1 ? "" : "s"}`;
-  return `two-layer ${kind} network, ${neurons}, trained by convex optimization`;
+  const made = command === "fit" ? "trained by convex optimization" : "bounded as it was given";
+  return `two-layer ${kind} network, ${neurons}, ${made}`;
 }
 
 /** What the network says about rows, beside what is true of them. */
@@ -117,7 +119,7 @@ function metricsTable({ evaluation, baselines, dataset }: FitRecord): ReportTabl
   };
 }
 
-function problemTable({ dataset, backend, settings }: FitRecord, { problem, result }: FitJson): ReportTable {
+function problemTable({ dataset, backend, settings }: FitRecord, { problem, result, rigorous }: FitJson): ReportTable {
   return {
     title: "Problem",
     columns: ["", ""],
@@ -126,12 +128,15 @@ function problemTable({ dataset, backend, settings }: FitRecord, { problem, resu
       ["held-out rows", dataset.test?.X.rows ?? 0],
       ["features", problem.features],
       ["loss", `${problem.loss}, ${problem.scaling}`],
+      ...(problem.huber === undefined ? [] : [["threshold of the Huber loss", problem.huber]]),
+      ...(settings.weights === undefined ? [] : [["sample weights", settings.weights]]),
       ["beta", formatBeta(problem.beta)],
       ["beta as a share of beta_max", formatBeta(problem.beta / problem.betaMax)],
       ["biases", problem.bias],
       ["program", problem.program],
       ["activation patterns", result.patterns],
       ["method of the bound", result.method.split(", ").map(methodWords).join("; ")],
+      ["arithmetic of the bound", rigorous ? "rigorous: every rounding error is bounded" : "floating point"],
       ["seed", settings.seed],
       ["backend", `${backend.name}, ${backend.blas ?? "no system BLAS"}, ${backend.threads} threads`],
       ["sha256 of the file", dataset.fingerprint.file],
@@ -144,10 +149,17 @@ function problemTable({ dataset, backend, settings }: FitRecord, { problem, resu
 function methodWords(method: string): string {
   const rank = /^exact-rank-(\d)$/.exec(method)?.[1];
   if (rank !== undefined) return `exact, over all activation patterns (rank ${rank})`;
-  if (method === "shor") return "semidefinite relaxation (Shor)";
-  if (method === "listed") return "exact, over the listed patterns";
-  return method === NONNEGATIVE ? "none: losses and penalties are not negative" : method;
+  return METHOD_WORDS.get(method) ?? method;
 }
+
+const METHOD_WORDS: ReadonlyMap<string, string> = new Map([
+  ["cones", "branch and bound (simplicial cones)"],
+  ["caps", "branch and bound (sign caps)"],
+  ["transport", "branch and bound (transport)"],
+  ["shor", "semidefinite relaxation (Shor)"],
+  ["listed", "exact, over the listed patterns"],
+  [NONNEGATIVE, "none: losses and penalties are not negative"],
+]);
 
 function notesTable(notes: readonly string[]): ReportTable[] {
   return notes.length === 0 ? [] : [{ title: "Notes", columns: [""], rows: notes.map((note) => [note]) }];

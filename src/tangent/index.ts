@@ -7,6 +7,7 @@ export { type DualActivation, dualActivation } from "./dual-activations.ts";
 export { makeEngine } from "./engine.ts";
 export { type GramPlan, gram, gramTiles, placeTile, planGram, type Tile, tileEntries } from "./gram.ts";
 export { checkInputs, type InputChecks } from "./input-checks.ts";
+export { checkLimit } from "./limit.ts";
 export { matrixSpectrum, type SpectrumEnds, spectrumEnds } from "./spectrum.ts";
 export * from "./types.ts";
 export { vectorEngine } from "./vectors.ts";

@@ -6,6 +6,7 @@ import { checkSignTree } from "./sign-tree.ts";
 
 const SIGNS = 0;
 const CONES = 1;
+const SIGNS_FOR = 2;
 
 /** n x D inputs, row-major, with the bias column when there is one. */
 export interface Inputs {
@@ -64,7 +65,11 @@ function checkPart(reader: ProofReader, rows: Rows, v: Float64Array): number {
     const kind = reader.u8();
     if (kind === SIGNS) checkSignTree(reader, side);
     else if (kind === CONES) checkConeTree(reader, side);
-    else reader.fail(`a tree of unknown kind ${kind}`);
+    else if (kind === SIGNS_FOR) {
+      const own = reader.nonnegative("T of a tree");
+      if (own > T) reader.fail(`a tree for ${own} in the place of one for ${T}`);
+      checkSignTree(reader, { ...side, T: own });
+    } else reader.fail(`a tree of unknown kind ${kind}`);
   }
   return T;
 }

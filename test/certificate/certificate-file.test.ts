@@ -38,7 +38,7 @@ function fitted(): { input: CertificateInput; section: Uint8Array } {
     seconds: 0,
     listed: null,
     dual: { v: Float64Array.from(claim!.dual!.v), maxBound: claim!.dual!.maxBound },
-    ...({ proof: null } as object),
+    proof: null,
   };
   const { loss, scaling, beta, bias, program } = problem;
   const objective = { loss, scaling, beta, bias, program };

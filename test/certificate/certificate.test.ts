@@ -24,7 +24,8 @@ describe("certificateSchema", () => {
   test("certificateSchema gives back a certificate unchanged, and refuses damaged ones", async () => {
     const { certificate, raw } = await certify(smallFit("three", { betaRatio: 0.2 }));
     expect(`${JSON.stringify(certificate)}\n`).toBe(raw);
-    expect(certificate.claim).toContain("not a rigorous proof");
+    expect(certificate.arithmetic).toBe("rigorous");
+    expect(certificate.claim).toContain("verified with proven bounds of all rounding errors");
     expect(certificate.claim).toContain(`below ${certificate.total.lower}.`);
     const refused = (change: object): boolean => !certificateSchema.safeParse({ ...certificate, ...change }).success;
     expect(refused({})).toBe(false);

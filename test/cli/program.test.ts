@@ -71,7 +71,7 @@ describe("overparam with a mistake", () => {
     [["runs", "shwo"], 'error: runs wants a subcommand, got "shwo"\nhint: did you mean "runs show"?\n'],
     [["runs"], "error: runs wants a subcommand, got nothing\nhint: one of: runs ls, runs show, runs rm\n"],
     [["fit", "a.csv", "--quiet", "--targte", "y"], "error: unknown flag --targte\nhint: did you mean --target?\n"],
-    [["fit", "a.csv", "--quiet", "--beta", "x"], 'error: --beta wants a positive number or auto, got "x"\n'],
+    [["fit", "a.csv", "--quiet", "--beta", "x"], 'error: --beta wants a positive number, auto or certified, got "x"\n'],
     [["runs", "ls", "extra"], 'error: unexpected argument "extra"\nhint: usage: overparam runs ls [flags]\n'],
   ])("overparam %j ends with exit code 1 and says what to do", async (args, stderr) => {
     expect(await overparam(args)).toEqual({ code: 1, signal: null, stdout: "", stderr });

@@ -20,7 +20,7 @@ interface TreeCounts {
  * A naive reading of the grammar of sign trees (docs/certificates.md): checks that the bytes show G(u) <= T on the unit
  * ball. Throws with the reason when they do not.
  */
-export function checkSigns(bytes: Uint8Array, { n, r, Z, v }: SideProblem, T: number): TreeCounts {
+export function checkSigns(bytes: Uint8Array, { n, r, Z, v }: SideProblem, limit: number): TreeCounts {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   const u8 = (): number => view.getUint8(at++);
@@ -35,6 +35,9 @@ export function checkSigns(bytes: Uint8Array, { n, r, Z, v }: SideProblem, T: nu
   const fail = (why: string): never => {
     throw new Error(`${why} (byte ${at})`);
   };
+  if (u8() !== 2) fail("not a tree of signs");
+  const T = f64();
+  if (!(T <= limit)) fail(`a tree for ${T}, above ${limit}`);
   const row = (): number => {
     const i = u32();
     return i < n ? i : fail(`row ${i} of ${n}`);
@@ -119,7 +122,6 @@ export function checkSigns(bytes: Uint8Array, { n, r, Z, v }: SideProblem, T: nu
       } else fail(`a node of kind ${kind}`);
     }
   };
-  if (u8() !== 0) fail("not a tree of signs");
   visit({ low: norms.map((t) => -t), high: [...norms], caps: [] });
   if (at !== bytes.length) fail(`${bytes.length - at} bytes are left over`);
   return counts;

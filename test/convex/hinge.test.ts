@@ -79,7 +79,7 @@ describe("dualCandidate", () => {
     return { context, units };
   };
 
-  test("dualCandidate of the weights of an optimal hinge network closes the gap, or nearly", () => {
+  test("dualCandidate of the weights of an optimal hinge network closes the gap where the dual point is unique", () => {
     const gaps: number[] = [];
     for (const seed of [0, 1, 2, 3, 4, 5]) {
       const stream = draws("hinge candidate", seed);
@@ -98,8 +98,7 @@ describe("dualCandidate", () => {
     }
     // Where the dual point is not unique, stationarity of the units does not single out the feasible one.
     gaps.sort((a, b) => a - b);
-    expect(gaps[3]).toBeLessThanOrEqual(1e-6);
-    expect(gaps[5]).toBeLessThanOrEqual(1e-2);
+    expect(gaps[2]).toBeLessThanOrEqual(1e-8);
   });
 
   test("dualCandidate of any network gives a bound that holds, for every loss", () => {

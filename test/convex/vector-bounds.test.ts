@@ -125,18 +125,25 @@ describe("coverSphere", () => {
   it("bounds and approaches the largest singular value for M(w) = ||A w||", () => {
     fc.assert(
       fc.property(seeds, fc.integer({ min: 1, max: 3 }), (seed, rho) => {
-        const A = gaussian(randomStream(seed, "a"), 4, rho);
+        const stream = randomStream(seed, "a");
+        const A = gaussian(stream, 4, rho);
+        // Integers, zero columns and single rows make M zero on some rays.
+        if (seed % 2 === 0) for (let k = 0; k < A.data.length; k++) A.data[k] = Math.round(A.data[k]);
+        if (seed % 3 === 0) A.data.fill(0, rho);
+        if (seed % 5 === 0) for (let i = 0; i < 4; i++) A.data[i * rho + stream.integer(rho)] = 0;
         const M = (w: Float64Array): number => {
           const t = Array.from({ length: 4 }, (_, i) => w.reduce((sum, x, k) => sum + x * A.data[i * rho + k], 0));
           return Math.hypot(...t);
         };
         // Power iteration.
-        let w = new Float64Array(rho).fill(1);
-        for (let step = 0; step < 3000; step++) {
+        let w = Float64Array.from({ length: rho }, () => stream.normal());
+        const size = Math.hypot(...w);
+        w = w.map((t) => t / size);
+        for (let step = 0; step < 1000; step++) {
           const image = Array.from({ length: 4 }, (_, i) => w.reduce((sum, x, k) => sum + x * A.data[i * rho + k], 0));
           const back = w.map((_, k) => image.reduce((sum, x, i) => sum + x * A.data[i * rho + k], 0));
           const length = Math.hypot(...back);
-          w = back.map((t) => t / length);
+          if (length > 0) w = back.map((t) => t / length);
         }
         const top = M(w);
         for (const evaluations of [1, 20, 300]) {
@@ -145,7 +152,7 @@ describe("coverSphere", () => {
           if (evaluations === 300) expect(bound).toBeLessThanOrEqual(top * (1 + (rho === 3 ? 0.05 : 1e-6)));
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 200 },
     );
   });
 });

@@ -59,7 +59,7 @@ describe("runFit", () => {
     });
     expect(json.problem.beta).toBeCloseTo(0.1 * json.problem.betaMax, 14);
     // Rank 3 with the bias column: the bound is exact and closes.
-    expect(json.result).toMatchObject({ status: "optimal", scope: "all-patterns", method: "exact-rank-3" });
+    expect(json.result).toMatchObject({ status: "optimal", scope: "all-patterns", method: "cones" });
     expect(json.result.lowerBound).toBeLessThanOrEqual(json.result.objective);
     expect(Object.keys(json.metrics.train)).toEqual(["accuracy", "auc", "logLoss"]);
     expect(Object.keys(json.metrics.baselines)).toEqual(["logistic", "ridge"]);

@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { fitSettingsSchema, setting } from "../../experiments/config.ts";
+import { verifyCommand } from "../../experiments/reproduce.ts";
+import type { StoredRun } from "../../experiments/run-store.ts";
 import { defineCommand, jsonSetting, quietSetting } from "../command.ts";
 import { runFit } from "../run-fit.ts";
 
@@ -19,18 +21,21 @@ export const certifyCommand = defineCommand({
   }),
   examples: [
     {
-      does: "a network that another program trained, on the table as it is",
-      line: "overparam certify model.onnx houses.csv --target price --beta 0.1 --standardize none --split none",
-    },
-    {
       does: "a run of your own, with more time",
       line: "overparam certify 7f3a9c houses.csv --target price --beta 0.1 --time 600",
+    },
+    {
+      does: "a network that another program trained, on the table as it is",
+      line: "overparam certify model.onnx houses.csv --target price --beta 0.1 --split none --standardize none",
     },
   ],
   async run({ model, json, quiet, ...settings }, context) {
     const { findModel } = await import("../../experiments/predict.ts");
     const given = findModel(settings.out, model);
-    const next = ({ id }: { id: string }): string[] => [`overparam report ${id}`, `overparam runs show ${id}`];
+    const next = ({ id, record }: StoredRun): string[] => [
+      `overparam report ${id}`,
+      record.fit.rigorous ? verifyCommand(id, settings) : `overparam runs show ${id}`,
+    ];
     return runFit(settings, { json, quiet, given, next }, context);
   },
 });

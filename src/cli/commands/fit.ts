@@ -2,7 +2,7 @@ import { z } from "zod";
 import { DataError } from "../../base/errors.ts";
 import type { Checkpoint } from "../../experiments/checkpoint.ts";
 import { fitSettingsSchema, setting } from "../../experiments/config.ts";
-import { reproduceCommand } from "../../experiments/reproduce.ts";
+import { reproduceCommand, verifyCommand } from "../../experiments/reproduce.ts";
 import { findRun } from "../../experiments/run-store.ts";
 import { exists, readBytes } from "../../platform/files.ts";
 import { joinPath } from "../../platform/run-files.ts";
@@ -42,7 +42,11 @@ export const fitCommand = defineCommand({
         next: ({ id, record }) =>
           record.interrupted
             ? [`${reproduceCommand(settings)} --resume ${id}`]
-            : [`overparam report ${id}`, `overparam export ${id} --onnx`],
+            : [
+                `overparam report ${id}`,
+                `overparam export ${id} --onnx`,
+                ...(record.fit.rigorous ? [verifyCommand(id, settings)] : []),
+              ],
       },
       context,
     );

@@ -46,22 +46,32 @@ export const verifyCommand = defineCommand({
     };
     const job = { runs, certificate, data, ...(target === undefined ? {} : { target }) };
     const verified = verifyFile(job, progress);
-    const { rigorous, failure, total, outputs } = verified.verification;
-    if (json) {
-      const { problem, arithmetic } = verified.certificate;
-      const shared = {
-        schema: 1,
-        command: "verify",
-        version,
-        certificate: verified.file,
-        problem,
-        claimed: arithmetic,
-      };
-      terminal.out(JSON.stringify({ ...shared, rigorous, failure, total, outputs }));
-    } else for (const line of verdictLines(verified)) terminal.out(wrap(line, terminal.outColumns - 1));
+    const { rigorous } = verified.verification;
+    if (json) terminal.out(JSON.stringify({ schema: 1, command: "verify", version, ...verifyJson(verified) }));
+    else for (const line of verdictLines(verified)) terminal.out(wrap(line, terminal.outColumns - 1));
     return rigorous ? EXIT.ok : EXIT.notReached;
   },
 });
+
+/** What `--json` prints; `objective` and `lowerBound` are what was shown, rounded outwards, and null where nothing was. */
+function verifyJson({ file, certificate, verification }: VerifiedFile) {
+  const { rigorous, failure, total, outputs } = verification;
+  return {
+    valid: failure === null,
+    objective: total?.upper ?? null,
+    lowerBound: total?.lower ?? null,
+    gap: total?.gap ?? null,
+    scope: certificate.total.scope,
+    rigorous,
+    reason: failure === null ? null : `${failure.step}: ${failure.reason}`,
+    certificate: file,
+    claimed: certificate.arithmetic,
+    problem: certificate.problem,
+    failure,
+    total,
+    outputs,
+  };
+}
 
 /** What was proved, or which step failed, in plain sentences. */
 function verdictLines({ certificate, verification: { failure, total } }: VerifiedFile): string[] {

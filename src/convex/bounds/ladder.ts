@@ -21,8 +21,8 @@ const LONGEST_SLICE = 0.5;
 const EXPLORE_EVERY = 4;
 /** An excess over the target smaller than this, relatively, is none. */
 const TINY_EXCESS = 1e-14;
-/** What rounding may add when a proof is checked. */
-const PROOF_SLACK = 4e-12;
+/** What rounding may add when a proof is checked: this part of (n + r) sum |v_i| ||z_i||, and of the maximum. */
+const PROOF_SLACK = 2 ** -50;
 /** What a proof states in the place of zero, so that rounding has room. */
 const LEAST = 1e-150;
 
@@ -174,8 +174,8 @@ export class Ladder {
     out.u32(this.#pivots === null ? 0 : core.Z.rows);
     if (this.#pivots !== null) this.#pivots.writeParts(out);
     else {
-      out.f64(Math.max(this.#worst().bound * (1 + PROOF_SLACK), LEAST));
-      for (const { best } of this.#sides) best?.writeProof(out);
+      out.f64(Math.max(this.#worst().bound + proofSlack(this.#sides[0]?.problem), LEAST));
+      for (const { best } of this.#sides) if (best?.writeProof(out) !== true) return null;
     }
     return out.bytes();
   }
@@ -184,6 +184,14 @@ export class Ladder {
     const [a, b] = this.#sides as readonly [Side, Side];
     return b.bound > a.bound ? b : a;
   }
+}
+
+function proofSlack(side: SideProblem | undefined): number {
+  if (side === undefined) return 0;
+  const { n, r, Z, v } = side;
+  let mass = 0;
+  for (let i = 0; i < n; i++) mass += Math.abs(v[i]) * Math.hypot(...Z.subarray(i * r, (i + 1) * r));
+  return PROOF_SLACK * (n + r) * mass;
 }
 
 /** The runner whose turn it is; null when all are finished. */

@@ -1,5 +1,5 @@
-import type { Compute } from "../../compute/types.ts";
 import type { ProofWriter } from "../../certificate/index.ts";
+import type { Compute } from "../../compute/types.ts";
 
 /**
  * One side of the dual constraint: G(u) = sum_i v_i (z_i'u)_+ over the unit ball of R^r, whose maximum g(v) is to be
@@ -40,10 +40,10 @@ export interface BoundSearch {
    */
   advance(target: number, stop: () => boolean): void;
   /**
-   * Appends a proof that g(v) <= `bound` (1 + slack), in the grammar of docs/certificates.md. The writer's caller states the
-   * proved number, so `slack` must only cover rounding.
+   * Appends a tree that proves g(v) <= `bound`, rounding apart: the caller states a number that is larger by what a checker's
+   * rounding may need. False, with nothing written, when the proof is too large to be kept.
    */
-  writeProof(out: ProofWriter): void;
+  writeProof(out: ProofWriter): boolean;
 }
 
 /** What makes a search for one side. */

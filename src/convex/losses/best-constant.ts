@@ -22,9 +22,13 @@ export function bestConstant(loss: Loss, y: Float64Array): number {
     else high = middle;
   }
   // At a kink the two neighbours differ in their slopes: the larger ones leave a dual point that can be centered.
+  // Elsewhere the one of less loss.
   const mass = (c: number): number => {
     loss.negativeGradient(f.fill(c), y, v);
     return v.reduce((sum, t) => sum + Math.abs(t), 0);
   };
-  return mass(low) >= mass(high) ? low : high;
+  const jump = mass(low) - mass(high);
+  const kink = Math.abs(jump) > 1e-9 * mass(0);
+  const better = kink ? jump > 0 : loss.value(f.fill(low), y) < loss.value(f.fill(high), y);
+  return better ? low : high;
 }

@@ -15,7 +15,8 @@ const ON_BOUNDARY = 1e-7;
  *   s_j sum_i v_i theta_ij x_i = beta a_j / ||a_j||,  theta_ij = 1 on active rows, 0 on inactive ones,
  *
  * and in [0, 1] on rows of the unit's own kink, where only s_j v_i <= 0 can be optimal. Always in the domain of the
- * conjugate, whatever the network.
+ * conjugate, whatever the network; where several points are stationary for the units, nothing says that this one is
+ * feasible: the dual point of a solve over more patterns is better then.
  */
 export function dualCandidate(context: ProgramContext, units: readonly Unit[], f: Float64Array): Float64Array {
   const { core, loss, E, n, p, penalized, gated } = context;

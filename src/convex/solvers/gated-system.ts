@@ -5,7 +5,7 @@ import type { NormTerm } from "./norm-terms.ts";
 import { normInf } from "./vectors.ts";
 
 /** A solution counts as exact when its residual is below this part of the right-hand sides. */
-const REFINED = 1e-9;
+const REFINED = 1e-11;
 const REFINEMENTS = 2;
 /** Added to each diagonal entry, relative to itself: as little as Cholesky survives; refinement takes it out again. */
 const RIDGES = [0, 1e-14, 1e-12];

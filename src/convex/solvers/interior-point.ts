@@ -96,15 +96,10 @@ class InteriorPoint {
       () => scope.f64(inequalities),
     );
     this.f = scope.f64(n);
-    this.work = {
-      A: scope.f64(m * p),
-      AZ: scope.f64(inequalities),
-      scaled: scope.f64(inequalities),
-      shifted: scope.f64(n),
-      dv: scope.f64(n),
-    };
-    this.dualResidual = scope.f64(m * p);
-    this.rhs = scope.f64(m * p);
+    const [A, dualResidual, rhs] = [scope.f64(m * p), scope.f64(m * p), scope.f64(m * p)];
+    const [AZ, scaled] = [scope.f64(inequalities), scope.f64(inequalities)];
+    this.work = { A, AZ, scaled, shifted: scope.f64(n), dv: scope.f64(n) };
+    [this.dualResidual, this.rhs] = [dualResidual, rhs];
     this.rowScale = new Float64Array(n);
     let constraints = 0;
     for (let i = 0; i < n; i++) {

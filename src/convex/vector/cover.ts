@@ -87,7 +87,7 @@ function coneBound(rays: readonly number[], points: readonly Float64Array[], val
       for (let k = 0; k < a.length; k++) dot += a[k] * points[ray]![k];
       if (values[ray]! > 0) factor = dot > 0 ? Math.max(factor, values[ray]! / dot) : Number.POSITIVE_INFINITY;
     }
-    best = Math.min(best, factor * Math.hypot(...a));
+    if (Number.isFinite(factor)) best = Math.min(best, factor * Math.hypot(...a));
   }
   return best;
 }

@@ -29,6 +29,7 @@ const BATCH = 12;
 const DIFFERENT = 0.98;
 /** A round that lowers the objective by less than this, relatively, found nothing new. */
 const PROGRESS = 1e-13;
+const ROUNDING = 1e-14;
 /** Relative width of the smoothed ReLU: where a solve begins, where the first ones end, and then in relation to the violation. */
 const NARROW = 1e-6;
 const WIDTHS = [1e-3, NARROW];
@@ -48,7 +49,7 @@ const ASCENT_SIZE = 3e5;
 
 /**
  * Column generation over neurons: search for directions that violate ||V'(E u)_+|| <= beta, add them at the best step, find
- * a local minimum over all weights, repeat. Objectives never rise.
+ * a local minimum over all weights, repeat. Objectives never rise by more than rounding.
  *
  * @returns whether the search, rather than `stop`, ended it.
  */
@@ -69,7 +70,8 @@ export function* generateNeurons(
     for (const from of WIDTHS) {
       const found = solveLocally(compute, context, units, c0, { from: Math.max(from, to), to, stop: options.stop });
       const next = vectorIterate(context, found.units, found.c0);
-      if (next.objective < round.iterate.objective) round = { ...round, iterate: next };
+      // Of points that rounding cannot tell apart the later one has the smaller gradient.
+      if (next.objective <= round.iterate.objective * (1 + ROUNDING)) round = { ...round, iterate: next };
       if (next.objective < before * (1 - PROGRESS)) break;
     }
     // Units that would be one or none get there slowly, and spoil the Newton steps of all: try without them.

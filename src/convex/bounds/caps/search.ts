@@ -8,11 +8,9 @@ import { SignTree, slackOf } from "./tree.ts";
 const LADDER = [2, 1, 0.5, 0.3, 0.2, 0.1, 0.05, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8];
 /** The caller's target has this many nodes before the ladder begins. */
 const HEAD_START = 256;
-/** The kind of the tree in the file. */
-const SIGNS = 0;
-/** A proof for T stands for T (1 + this) too. */
-const SAME = 1e-11;
-/** Longer records of proofs are not kept during the search but made anew when asked for. */
+/** The kind of the tree in the file: signs, with a number of its own. */
+const SIGNS_FOR = 2;
+/** Longer records of proofs are not kept: their bounds come without a proof. */
 const KEPT = 2 ** 27;
 /** Nodes of a turn. */
 const TURN = 32;
@@ -83,25 +81,18 @@ class CapSearch implements BoundSearch {
     }
   }
 
-  /**
-   * Ranges depend on the number that is proved: a tree stands only for the target that it was grown for (and what rounding
-   * adds to it). For another one, `proved` >= bound, it is grown again.
-   */
-  writeProof(out: ProofWriter, proved = this.bound): void {
-    if (!(proved >= this.bound)) throw new RangeError(`${proved} is below the bound ${this.bound}`);
-    let tree = this.#proof;
-    const other = tree.record.hasCaps && proved * this.#unit > tree.target * (1 + SAME);
-    if (other || tree.record.overflowed) {
-      tree = this.#tree(proved, Number.POSITIVE_INFINITY);
-      tree.run(() => false, Number.POSITIVE_INFINITY);
-      if (tree.status !== "closed") throw new RangeError(`no tree for ${proved}, above the bound ${this.bound}`);
-    }
-    out.u8(SIGNS);
-    out.append(tree.record.out);
+  /** Ranges depend on the number that is proved, so the tree names it: the bound itself. */
+  writeProof(out: ProofWriter): boolean {
+    const { record } = this.#proof;
+    if (record.overflowed) return false;
+    out.u8(SIGNS_FOR);
+    out.f64(this.bound);
+    out.append(record.out);
+    return true;
   }
 
-  #tree(target: number, mostBytes = KEPT): SignTree {
-    return new SignTree(this.#side, target * this.#unit, (u) => this.#offer(u), mostBytes);
+  #tree(target: number): SignTree {
+    return new SignTree(this.#side, target * this.#unit, (u) => this.#offer(u), KEPT);
   }
 
   /** One turn of a tree; returns the nodes that it took. */

@@ -122,8 +122,9 @@ export class ConeSearch implements BoundSearch {
     }
   }
 
-  writeProof(out: ProofWriter): void {
+  writeProof(out: ProofWriter): true {
     writeConeProof(out, this.#side, this.#tree, this.#scaledBound());
+    return true;
   }
 
   /** Works on the pass; false when it was stopped or a witness was met. */

@@ -111,9 +111,10 @@ export class TransportSearch implements BoundSearch {
     return new TransportSearch(this.#relaxation.compute, { n, r, Z, v }, this.#seed, start);
   }
 
-  writeProof(out: ProofWriter): void {
+  writeProof(out: ProofWriter): true {
     out.u8(0);
     writeTree(out, this.side, this.#root);
+    return true;
   }
 
   /** Rounds of the root's relaxation so far. */

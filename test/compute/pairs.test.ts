@@ -1,0 +1,110 @@
+import { expect, test } from "vitest";
+import { PAIR_STEPS } from "../../src/compute/types.ts";
+import { difference, onEveryPrecision, uniform } from "./backends.ts";
+
+const { affine, piecewise, normalize, save, exchange, add, erf } = PAIR_STEPS;
+const mean = 0.5;
+const factor = 1 / (2 * Math.PI);
+
+/** All kinds of steps, six numbers each. */
+const PROGRAM = [
+  [affine, 2, 0.1, 1, 0.5, 0.25],
+  [save, 1, 0, 0, 0, 0],
+  [piecewise, mean, factor, 0, 0, 0],
+  [exchange, 1, 0, 0, 0, 0],
+  [affine, 0.7, 0, 1, 0, 0],
+  [normalize, 0, 0, 0, 0, 0],
+  [erf, 2 / Math.PI, 2, 0.1, 0, 0],
+  [add, 1, 0, 0, 0, 0],
+].flat();
+const STEPS = PROGRAM.length / 6;
+
+/** The same for one entry, written down a second time. */
+function byHand(k0: number, p: readonly number[], q: readonly number[]): [number, number] {
+  const both = (s: number, which: 0 | 1): number => p[2 * s + which]! * q[2 * s + which]!;
+  const clamp = (x: number): number => Math.max(-1, Math.min(1, x));
+  const k1 = 2 * k0 + 0.1;
+  const t1 = k1 + 0.5 * k0 + 0.25;
+  const angle = Math.acos(clamp(k1 * both(2, 1)));
+  const slope = mean - factor * angle;
+  const [mainK, mainT] = [slope * k1 + factor * both(2, 0) * Math.sin(angle), slope * t1];
+  const k2 = 0.7 * k1;
+  const t2 = 0.7 * t1 + k2;
+  const [k3, t3] = [clamp(k2 * both(5, 1)), t2 * both(5, 1)];
+  const u = clamp(2 * k3 * both(6, 1));
+  const root = Math.sqrt(1 - u * u);
+  return [(2 / Math.PI) * Math.asin(u) + 0.1 + mainK, (t3 * ((2 / Math.PI) * 2 * both(6, 1))) / root + mainT];
+}
+
+onEveryPrecision("pairRecursion", (kernels, precision, compute) => {
+  /** Inputs at which every correlation is inside (-0.9, 0.9). */
+  const numbersOf = (name: string, count: number, stride: number): Float64Array =>
+    uniform(name, 2 * STEPS * stride).map((value, at) => (at % stride < count ? 0.6 + 0.1 * value : 0));
+
+  test.each([
+    [1, 1],
+    [3, 7],
+    [5, 256],
+    [4, 513],
+    [40, 300],
+  ])("pairRecursion takes %i x %i entries through all kinds of steps", (rows, cols) => {
+    compute().scope((scope) => {
+      const [rowStride, colStride] = [rows + 1, cols + (cols % 2) + 2];
+      const rowNumbers = numbersOf("rows", rows, rowStride);
+      const colNumbers = numbersOf("cols", cols, colStride);
+      const k0 = precision.round(uniform("entries", rows * (cols + 1)));
+      const k = precision.copy(scope, k0);
+      const theta = precision.copy(scope, new Float64Array(rows * (cols + 2)).fill(9));
+      const numbers = [scope.copy(rowNumbers), rowStride, scope.copy(colNumbers), colStride] as const;
+      kernels().pairRecursion(false, rows, cols, scope.copy(PROGRAM), ...numbers, k, cols + 1, theta, cols + 2);
+      const column = (all: Float64Array, stride: number, i: number): number[] =>
+        Array.from({ length: 2 * STEPS }, (_, s) => all[s * stride + i]!);
+      const expectedK = Array.from(k0);
+      const expectedTheta = new Array<number>(rows * (cols + 2)).fill(9);
+      for (let i = 0; i < rows; i++) {
+        for (let j = 0; j < cols; j++) {
+          const at = i * (cols + 1) + j;
+          const row = column(rowNumbers, rowStride, i);
+          [expectedK[at], expectedTheta[i * (cols + 2) + j]] = byHand(k0[at]!, row, column(colNumbers, colStride, j));
+        }
+      }
+      // Between the rows nothing is touched.
+      expect(difference(k, expectedK)).toBeLessThan(40 * precision.epsilon);
+      expect(difference(theta, expectedTheta)).toBeLessThan(40 * precision.epsilon);
+    });
+  });
+
+  test("pairRecursion of a lower triangle leaves the upper one alone, with theta or without", () => {
+    compute().scope((scope) => {
+      const n = 301;
+      const numbers = numbersOf("rows", n, n + 1);
+      const k0 = precision.round(uniform("triangle", n * n));
+      const [whole, lower, alone] = [precision.copy(scope, k0), precision.copy(scope, k0), precision.copy(scope, k0)];
+      const [wholeTheta, theta] = [precision.copy(scope, k0), precision.copy(scope, k0)];
+      const both = [scope.copy(numbers), n + 1, scope.copy(numbers), n + 1] as const;
+      const program = scope.copy(PROGRAM);
+      kernels().pairRecursion(false, n, n, program, ...both, whole, n, wholeTheta, n);
+      kernels().pairRecursion(true, n, n, program, ...both, lower, n, theta, n);
+      kernels().pairRecursion(true, n, n, program, ...both, alone, n, null, n);
+      expect(difference(alone, lower)).toBe(0);
+      const below = (all: ArrayLike<number>): number[] =>
+        Array.from(all, (value, at) => (at % n <= Math.floor(at / n) ? value : k0[at]!));
+      expect(difference(lower, below(whole))).toBe(0);
+      expect(difference(theta, below(wholeTheta))).toBe(0);
+    });
+  });
+
+  test("pairRecursion refuses short arrays, odd triangles and slots that are not there", () => {
+    compute().scope((scope) => {
+      const program = scope.copy([save, 8, 0, 0, 0, 0]);
+      const numbers = scope.f64(8);
+      const k = precision.copy(scope, new Float64Array(4));
+      const call = (lower: boolean, rows: number, cols: number, steps: Float64Array): void =>
+        kernels().pairRecursion(lower, rows, cols, steps, numbers, 2, numbers, 2, k, 2, null, 2);
+      expect(() => call(false, 2, 2, program)).toThrow(/slot 8 of 8/);
+      expect(() => call(true, 1, 2, program.subarray(0, 0))).toThrow(/1 x 2/);
+      expect(() => call(false, 3, 2, program.subarray(0, 0))).toThrow(RangeError);
+      expect(() => call(false, 2, 2, new Float64Array(6))).toThrow(TypeError);
+    });
+  });
+});
