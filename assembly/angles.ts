@@ -1,38 +1,98 @@
 import { madd, select } from "./simd";
 
-/**
- * slope and sine of arc-cosine kernels
- */
 // @ts-ignore: decorator
 @inline
-export function arcCosine(k: usize, theta: usize, before: v128, c: v128, scale: v128, mean: f64, factor: f64): void {
+export function arcCosine(k: usize, theta: usize, c0: v128, scale0: v128, mean: f64, factor: f64): void {
   const one = f64x2.splat(1);
   const half = f64x2.splat(0.5);
-  let d = f64x2.sub(one, f64x2.abs(c));
-  d = v128.and(d, f64x2.gt(d, f64x2.splat(8.881784197001252e-16)));
-  const far = f64x2.lt(d, half);
-  const square = f64x2.mul(c, c);
-  const y = select(f64x2.mul(half, d), square, far);
-  const t = f64x2.sqrt(y);
-  const z = f64x2.mul(y, y);
-  let p = f64x2.splat(0.028757851367421566);
-  let q = f64x2.splat(-0.014851887071247204);
-  p = madd<f64>(p, z, f64x2.splat(0.01740087944269402));
-  q = madd<f64>(q, z, f64x2.splat(0.005457506718640358));
-  p = madd<f64>(p, z, f64x2.splat(0.01032281435018578));
-  q = madd<f64>(q, z, f64x2.splat(0.011479177415184906));
-  p = madd<f64>(p, z, f64x2.splat(0.013971212973552933));
-  q = madd<f64>(q, z, f64x2.splat(0.017352392720869973));
-  p = madd<f64>(p, z, f64x2.splat(0.02237217294214989));
-  q = madd<f64>(q, z, f64x2.splat(0.030381944138531247));
-  p = madd<f64>(p, z, f64x2.splat(0.04464285714635543));
-  q = madd<f64>(q, z, f64x2.splat(0.07499999999998433));
-  p = madd<f64>(p, z, f64x2.splat(0.16666666666666669));
-  const arc = madd<f64>(f64x2.mul(t, y), madd<f64>(q, y, p), t);
-  const turn = select(madd<f64>(f64x2.splat(-2 * factor), arc, f64x2.splat(factor * (Math.PI / 2))), f64x2.mul(f64x2.splat(factor), arc), far);
-  const sign = v128.and(c, i64x2.splat(i64.MIN_VALUE));
-  const slope = f64x2.add(f64x2.splat(mean - factor * (Math.PI / 2)), v128.xor(turn, sign));
-  const sine = f64x2.sqrt(f64x2.mul(d, f64x2.sub(f64x2.splat(2), d)));
-  v128.store(theta, f64x2.mul(slope, v128.load(theta)));
-  v128.store(k, madd<f64>(slope, before, f64x2.mul(scale, sine)));
+  const two = f64x2.splat(2);
+  const near = f64x2.splat(8.881784197001252e-16);
+  const f = f64x2.splat(factor);
+  const minusTwo = f64x2.splat(-2 * factor);
+  const quarter = f64x2.splat(factor * (Math.PI / 2));
+  const middle = f64x2.splat(mean - factor * (Math.PI / 2));
+  const signs = i64x2.splat(i64.MIN_VALUE);
+  let d0 = f64x2.sub(one, f64x2.abs(c0));
+  d0 = v128.and(d0, f64x2.gt(d0, near));
+  const far0 = f64x2.lt(d0, half);
+  const y0 = select(f64x2.mul(half, d0), f64x2.mul(c0, c0), far0);
+  const t0 = f64x2.sqrt(y0);
+  const z0 = f64x2.mul(y0, y0);
+  let q0 = madd<f64>(z0, f64x2.splat(0.028169218060881414), f64x2.splat(0.01603551434914882));
+  let p0 = madd<f64>(z0, f64x2.splat(-0.010749050339697808), f64x2.splat(0.0078029494773533175));
+  q0 = madd<f64>(q0, z0, f64x2.splat(0.011875494382636922));
+  p0 = madd<f64>(p0, z0, f64x2.splat(0.013929652902326633));
+  q0 = madd<f64>(q0, z0, f64x2.splat(0.017355259955786323));
+  p0 = madd<f64>(p0, z0, f64x2.splat(0.02237204763174451));
+  q0 = madd<f64>(q0, z0, f64x2.splat(0.03038194736709848));
+  p0 = madd<f64>(p0, z0, f64x2.splat(0.044642857103423646));
+  q0 = madd<f64>(q0, z0, f64x2.splat(0.07500000000020764));
+  p0 = madd<f64>(p0, z0, f64x2.splat(0.1666666666666665));
+  p0 = madd<f64>(q0, y0, p0);
+  const arc0 = madd<f64>(f64x2.mul(t0, y0), p0, t0);
+  const turn0 = select(madd<f64>(minusTwo, arc0, quarter), f64x2.mul(f, arc0), far0);
+  const slope0 = f64x2.add(middle, v128.xor(turn0, v128.and(c0, signs)));
+  const sine0 = f64x2.sqrt(f64x2.mul(d0, f64x2.sub(two, d0)));
+  v128.store(theta, f64x2.mul(slope0, v128.load(theta)));
+  v128.store(k, madd<f64>(slope0, v128.load(k), f64x2.mul(scale0, sine0)));
+}
+
+// @ts-ignore: decorator
+@inline
+export function arcCosine2(k: usize, theta: usize, c0: v128, c1: v128, scale0: v128, scale1: v128, mean: f64, factor: f64): void {
+  const one = f64x2.splat(1);
+  const half = f64x2.splat(0.5);
+  const two = f64x2.splat(2);
+  const near = f64x2.splat(8.881784197001252e-16);
+  const f = f64x2.splat(factor);
+  const minusTwo = f64x2.splat(-2 * factor);
+  const quarter = f64x2.splat(factor * (Math.PI / 2));
+  const middle = f64x2.splat(mean - factor * (Math.PI / 2));
+  const signs = i64x2.splat(i64.MIN_VALUE);
+  let d0 = f64x2.sub(one, f64x2.abs(c0));
+  let d1 = f64x2.sub(one, f64x2.abs(c1));
+  d0 = v128.and(d0, f64x2.gt(d0, near));
+  d1 = v128.and(d1, f64x2.gt(d1, near));
+  const far0 = f64x2.lt(d0, half);
+  const far1 = f64x2.lt(d1, half);
+  const y0 = select(f64x2.mul(half, d0), f64x2.mul(c0, c0), far0);
+  const y1 = select(f64x2.mul(half, d1), f64x2.mul(c1, c1), far1);
+  const t0 = f64x2.sqrt(y0);
+  const t1 = f64x2.sqrt(y1);
+  const z0 = f64x2.mul(y0, y0);
+  const z1 = f64x2.mul(y1, y1);
+  let q0 = madd<f64>(z0, f64x2.splat(0.028169218060881414), f64x2.splat(0.01603551434914882));
+  let p0 = madd<f64>(z0, f64x2.splat(-0.010749050339697808), f64x2.splat(0.0078029494773533175));
+  let q1 = madd<f64>(z1, f64x2.splat(0.028169218060881414), f64x2.splat(0.01603551434914882));
+  let p1 = madd<f64>(z1, f64x2.splat(-0.010749050339697808), f64x2.splat(0.0078029494773533175));
+  q0 = madd<f64>(q0, z0, f64x2.splat(0.011875494382636922));
+  q1 = madd<f64>(q1, z1, f64x2.splat(0.011875494382636922));
+  p0 = madd<f64>(p0, z0, f64x2.splat(0.013929652902326633));
+  p1 = madd<f64>(p1, z1, f64x2.splat(0.013929652902326633));
+  q0 = madd<f64>(q0, z0, f64x2.splat(0.017355259955786323));
+  q1 = madd<f64>(q1, z1, f64x2.splat(0.017355259955786323));
+  p0 = madd<f64>(p0, z0, f64x2.splat(0.02237204763174451));
+  p1 = madd<f64>(p1, z1, f64x2.splat(0.02237204763174451));
+  q0 = madd<f64>(q0, z0, f64x2.splat(0.03038194736709848));
+  q1 = madd<f64>(q1, z1, f64x2.splat(0.03038194736709848));
+  p0 = madd<f64>(p0, z0, f64x2.splat(0.044642857103423646));
+  p1 = madd<f64>(p1, z1, f64x2.splat(0.044642857103423646));
+  q0 = madd<f64>(q0, z0, f64x2.splat(0.07500000000020764));
+  q1 = madd<f64>(q1, z1, f64x2.splat(0.07500000000020764));
+  p0 = madd<f64>(p0, z0, f64x2.splat(0.1666666666666665));
+  p1 = madd<f64>(p1, z1, f64x2.splat(0.1666666666666665));
+  p0 = madd<f64>(q0, y0, p0);
+  p1 = madd<f64>(q1, y1, p1);
+  const arc0 = madd<f64>(f64x2.mul(t0, y0), p0, t0);
+  const arc1 = madd<f64>(f64x2.mul(t1, y1), p1, t1);
+  const turn0 = select(madd<f64>(minusTwo, arc0, quarter), f64x2.mul(f, arc0), far0);
+  const turn1 = select(madd<f64>(minusTwo, arc1, quarter), f64x2.mul(f, arc1), far1);
+  const slope0 = f64x2.add(middle, v128.xor(turn0, v128.and(c0, signs)));
+  const slope1 = f64x2.add(middle, v128.xor(turn1, v128.and(c1, signs)));
+  const sine0 = f64x2.sqrt(f64x2.mul(d0, f64x2.sub(two, d0)));
+  const sine1 = f64x2.sqrt(f64x2.mul(d1, f64x2.sub(two, d1)));
+  v128.store(theta, f64x2.mul(slope0, v128.load(theta)));
+  v128.store(k, madd<f64>(slope0, v128.load(k), f64x2.mul(scale0, sine0)));
+  v128.store(theta + 16, f64x2.mul(slope1, v128.load(theta + 16)));
+  v128.store(k + 16, madd<f64>(slope1, v128.load(k + 16), f64x2.mul(scale1, sine1)));
 }

@@ -1,4 +1,4 @@
-import { arcCosine } from "./angles";
+import { arcCosine, arcCosine2 } from "./angles";
 import { atan2 } from "./functions";
 import { bytes, madd } from "./simd";
 
@@ -234,16 +234,25 @@ function sumColumns(win: Window, step: usize, roomK: usize, roomT: usize, k: usi
 // @ts-ignore: decorator
 @inline
 function piecewiseLine(one: bool, mean: f64, factor: f64, n: usize, k: usize, theta: usize, p: usize, pGap: usize, q: usize, qGap: usize): void {
-  let root = f64x2.mul(v128.load64_splat(p), f64x2.splat(factor));
-  let inverse = v128.load64_splat(p + pGap);
-  for (let j: usize = 0; j < n; j += 16) {
-    if (!one) {
-      root = f64x2.mul(v128.load(p + j), f64x2.splat(factor));
-      inverse = v128.load(p + pGap + j);
-    }
-    const before = v128.load(k + j);
-    const c = f64x2.mul(f64x2.mul(before, inverse), v128.load(q + qGap + j));
-    arcCosine(k + j, theta + j, before, c, f64x2.mul(root, v128.load(q + j)), mean, factor);
+  const f = f64x2.splat(factor);
+  const root = f64x2.mul(v128.load64_splat(p), f);
+  const inverse = v128.load64_splat(p + pGap);
+  let j: usize = 0;
+  // Two vectors at once share the constants.
+  for (; j + 32 <= n; j += 32) {
+    const r0 = one ? root : f64x2.mul(f, v128.load(p + j));
+    const r1 = one ? root : f64x2.mul(f, v128.load(p + j + 16));
+    const i0 = one ? inverse : v128.load(p + pGap + j);
+    const i1 = one ? inverse : v128.load(p + pGap + j + 16);
+    const c0 = f64x2.mul(f64x2.mul(v128.load(k + j), i0), v128.load(q + qGap + j));
+    const c1 = f64x2.mul(f64x2.mul(v128.load(k + j + 16), i1), v128.load(q + qGap + j + 16));
+    arcCosine2(k + j, theta + j, c0, c1, f64x2.mul(r0, v128.load(q + j)), f64x2.mul(r1, v128.load(q + j + 16)), mean, factor);
+  }
+  if (j < n) {
+    const r = one ? root : f64x2.mul(f, v128.load(p + j));
+    const i = one ? inverse : v128.load(p + pGap + j);
+    const c = f64x2.mul(f64x2.mul(v128.load(k + j), i), v128.load(q + qGap + j));
+    arcCosine(k + j, theta + j, c, f64x2.mul(r, v128.load(q + j)), mean, factor);
   }
 }
 

@@ -26,11 +26,11 @@ function parameter(step: usize, index: i32): v128 {
   return v128.load64_splat(step + (<usize>index << 3));
 }
 
-/** -1 <= x <= 1. */
+/** x between -1 and 1; NaN stays (the pseudo-minimum is one instruction and returns its first operand then). */
 // @ts-ignore: decorator
 @inline
 function clamp(x: v128): v128 {
-  return f64x2.min(f64x2.max(x, f64x2.splat(-1)), f64x2.splat(1));
+  return f64x2.pmin(f64x2.pmax(x, f64x2.splat(-1)), f64x2.splat(1));
 }
 
 /** sqrt(1 - x^2). */
@@ -57,20 +57,104 @@ function affine(step: usize, n: usize, k: usize, theta: usize): void {
   }
 }
 
-/** mean, factor; the numbers of a row and a column are the root of the variance and its inverse. */
+/** The ratio whose arc tangent is the angle of a point on the upper half of the unit circle, up to multiples of pi / 4. */
+// @ts-ignore: decorator
+@inline
+function ratio(sine: v128, c: v128): v128 {
+  const a = f64x2.abs(c);
+  const large = f64x2.pmax(a, sine);
+  const small = f64x2.pmin(a, sine);
+  const far = f64x2.gt(small, f64x2.mul(large, f64x2.splat(0.547)));
+  const numerator = v128.bitselect(f64x2.sub(small, large), small, far);
+  return f64x2.div(numerator, v128.bitselect(f64x2.add(small, large), large, far));
+}
+
+/** The angle of the point (c, sine) from its ratio t and the bend atan t - t: as in atan2 of functions.ts. */
+// @ts-ignore: decorator
+@inline
+function angle(sine: v128, c: v128, t: v128, bend: v128): v128 {
+  const a = f64x2.abs(c);
+  const steep = f64x2.gt(sine, a);
+  const left = f64x2.lt(c, f64x2.splat(0));
+  const far = f64x2.gt(f64x2.pmin(a, sine), f64x2.mul(f64x2.pmax(a, sine), f64x2.splat(0.547)));
+  let m = v128.and(f64x2.splat(1), far);
+  m = v128.bitselect(f64x2.sub(f64x2.splat(2), m), m, steep);
+  m = v128.bitselect(f64x2.sub(f64x2.splat(4), m), m, left);
+  const turn = v128.and(v128.xor(steep, left), f64x2.splat(-0.0));
+  const rest = f64x2.add(v128.xor(t, turn), madd<f64>(m, f64x2.splat(3.061616997868383e-17), v128.xor(bend, turn)));
+  return f64x2.add(f64x2.mul(m, f64x2.splat(0.7853981633974483)), rest);
+}
+
+/**
+ * mean, factor; the numbers of a row and a column are the root of the variance and its inverse. Two vectors at a time,
+ * which share the constants of the series: half of the time would go into loading them.
+ */
 function piecewise(step: usize, n: usize, k: usize, theta: usize, row: usize, rowGap: usize, col: usize, colGap: usize): void {
   const mean = parameter(step, 1);
   const factor = parameter(step, 2);
   const root = f64x2.mul(v128.load64_splat(row), factor);
   const inverse = v128.load64_splat(row + rowGap);
-  for (let j: usize = 0; j < n; j += 16) {
-    const before = v128.load(k + j);
-    const c = clamp(f64x2.mul(before, f64x2.mul(inverse, v128.load(col + colGap + j))));
-    const sine = complement(c);
-    const slope = f64x2.sub(mean, f64x2.mul(factor, atan2(sine, c)));
-    const across = f64x2.mul(f64x2.mul(root, v128.load(col + j)), sine);
-    v128.store(theta + j, f64x2.mul(slope, v128.load(theta + j)));
-    v128.store(k + j, madd<f64>(slope, before, across));
+  for (let j: usize = 0; j < n; j += 32) {
+    const k0 = v128.load(k + j);
+    const k1 = v128.load(k + j, 16);
+    const c0 = clamp(f64x2.mul(k0, f64x2.mul(inverse, v128.load(col + colGap + j))));
+    const c1 = clamp(f64x2.mul(k1, f64x2.mul(inverse, v128.load(col + colGap + j, 16))));
+    const sine0 = complement(c0);
+    const sine1 = complement(c1);
+    const t0 = ratio(sine0, c0);
+    const t1 = ratio(sine1, c1);
+    const z0 = f64x2.mul(t0, t0);
+    const z1 = f64x2.mul(t1, t1);
+    let q = f64x2.splat(0.00582402383295046);
+    let p0 = q;
+    let p1 = q;
+    q = f64x2.splat(-0.018540318382981105);
+    p0 = madd<f64>(p0, z0, q);
+    p1 = madd<f64>(p1, z1, q);
+    q = f64x2.splat(0.031600076337574674);
+    p0 = madd<f64>(p0, z0, q);
+    p1 = madd<f64>(p1, z1, q);
+    q = f64x2.splat(-0.040776852844912795);
+    p0 = madd<f64>(p0, z0, q);
+    p1 = madd<f64>(p1, z1, q);
+    q = f64x2.splat(0.04699751527206424);
+    p0 = madd<f64>(p0, z0, q);
+    p1 = madd<f64>(p1, z1, q);
+    q = f64x2.splat(-0.05252886566086682);
+    p0 = madd<f64>(p0, z0, q);
+    p1 = madd<f64>(p1, z1, q);
+    q = f64x2.splat(0.05881139800482136);
+    p0 = madd<f64>(p0, z0, q);
+    p1 = madd<f64>(p1, z1, q);
+    q = f64x2.splat(-0.06666565855310785);
+    p0 = madd<f64>(p0, z0, q);
+    p1 = madd<f64>(p1, z1, q);
+    q = f64x2.splat(0.07692301967653598);
+    p0 = madd<f64>(p0, z0, q);
+    p1 = madd<f64>(p1, z1, q);
+    q = f64x2.splat(-0.09090908879249977);
+    p0 = madd<f64>(p0, z0, q);
+    p1 = madd<f64>(p1, z1, q);
+    q = f64x2.splat(0.11111111106404786);
+    p0 = madd<f64>(p0, z0, q);
+    p1 = madd<f64>(p1, z1, q);
+    q = f64x2.splat(-0.14285714285659498);
+    p0 = madd<f64>(p0, z0, q);
+    p1 = madd<f64>(p1, z1, q);
+    q = f64x2.splat(0.19999999999999749);
+    p0 = madd<f64>(p0, z0, q);
+    p1 = madd<f64>(p1, z1, q);
+    q = f64x2.splat(-0.3333333333333333);
+    p0 = madd<f64>(p0, z0, q);
+    p1 = madd<f64>(p1, z1, q);
+    const slope0 = f64x2.sub(mean, f64x2.mul(factor, angle(sine0, c0, t0, f64x2.mul(f64x2.mul(t0, z0), p0))));
+    const slope1 = f64x2.sub(mean, f64x2.mul(factor, angle(sine1, c1, t1, f64x2.mul(f64x2.mul(t1, z1), p1))));
+    const across0 = f64x2.mul(f64x2.mul(root, v128.load(col + j)), sine0);
+    const across1 = f64x2.mul(f64x2.mul(root, v128.load(col + j, 16)), sine1);
+    v128.store(theta + j, f64x2.mul(slope0, v128.load(theta + j)));
+    v128.store(theta + j, f64x2.mul(slope1, v128.load(theta + j, 16)), 16);
+    v128.store(k + j, madd<f64>(slope0, k0, across0));
+    v128.store(k + j, madd<f64>(slope1, k1, across1), 16);
   }
 }
 
@@ -115,7 +199,7 @@ function add(n: usize, current: usize, slot: usize): void {
 
 /**
  * Rows `from` <= i < `to` of the recursion, columns j <= i only when `lower`. Numbers of rows and columns: for each step two
- * arrays of `rowStride` (`colStride`) entries; columns are read up to the next even number. `theta` may be 0: not
+ * arrays of `rowStride` (`colStride`) entries; columns are read up to the next multiple of four. `theta` may be 0: not
  * written. `work` has room for 4 kB (1 + slots).
  */
 export function pairRecursion<T extends number>(
@@ -131,10 +215,10 @@ export function pairRecursion<T extends number>(
     const end = lower ? i + 1 : cols;
     for (let j0 = 0; j0 < end; j0 += STRIP) {
       const count = min(STRIP, end - j0);
-      const n = bytes<f64>((count + 1) & ~1);
-      // 1. The strip in f64; the entry beside an odd last one is zero.
+      const n = bytes<f64>((count + 3) & ~3);
+      // 1. The strip in f64, up to a whole number of four entries.
       const kRow = at<T>(k, ldk, i, j0);
-      store<f64>(here + n - 8, 0);
+      memory.fill(here + n - 32, 0, 32);
       if (sizeof<T>() == 8) memory.copy(here, kRow, bytes<f64>(count));
       else for (let j = 0; j < count; j++) store<f64>(here + bytes<f64>(j), <f64>load<T>(kRow + bytes<T>(j)));
       memory.fill(second, 0, n);

@@ -91,7 +91,11 @@ function entryLines(name: string, text: string): string {
 
 /** `  overparam ...`, continued on the next line as a shell would read it. */
 function exampleLine(line: string): string {
-  return wrap(line, WIDTH - 2, "  ", "      ").replaceAll("\n", " \\\n");
+  // A flag stays beside its value.
+  const units = line.replace(/(--\S+) (?!-)/g, "$1\u00a0");
+  return wrap(units, WIDTH - 2, "  ", "      ")
+    .replaceAll("\n", " \\\n")
+    .replaceAll("\u00a0", " ");
 }
 
 function shown(value: unknown): string {

@@ -160,6 +160,7 @@ function reportCancelled(call: FitCall, terminal: Terminal): number {
   const message = "interrupted before there was a network to save";
   if (!call.quiet) terminal.err(`  ${message}`);
   const error = { code: "interrupted", message, hint: null, place: null };
-  if (call.json) terminal.out(JSON.stringify({ schema: 1, command: call.given === undefined ? "fit" : "certify", error }));
+  if (call.json)
+    terminal.out(JSON.stringify({ schema: 1, command: call.given === undefined ? "fit" : "certify", error }));
   return EXIT.interrupted;
 }

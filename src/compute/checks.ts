@@ -135,7 +135,7 @@ function checkedReal<A extends RealArray>(
       const steps = Math.floor(program.length / PAIR_STEP_SIZE);
       doubles.vector(name, "program", 0, program);
       doubles.dense(name, "rowNumbers", 2 * steps, rows, rowNumbers, rowStride);
-      doubles.dense(name, "colNumbers", 2 * steps, cols + (cols % 2), colNumbers, colStride);
+      doubles.dense(name, "colNumbers", 2 * steps, 4 * Math.ceil(cols / 4), colNumbers, colStride);
       if (lower && rows !== cols) throw new RangeError(`${name}: the lower half of a ${rows} x ${cols} matrix`);
       for (let s = 0; s < steps; s++) {
         const [kind, slot] = program.subarray(s * PAIR_STEP_SIZE);

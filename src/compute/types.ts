@@ -101,8 +101,8 @@ export interface RealKernels<A extends RealArray> extends ElementwiseKernels<A> 
    * Takes each entry k of K (rows x cols; when `lower` only those with j <= i) through the steps of a program, with a
    * second number theta that starts at 0 and is written to `theta` unless that is null. All arithmetic is in f64. A step
    * is its kind in {@link PAIR_STEPS} and five numbers; `rowNumbers` has, for each step, `rowStride` first and then
-   * `rowStride` second numbers p_i, P_i of the rows, and `colNumbers` likewise q_j, Q_j of the columns (colStride even,
-   * at least cols). The kinds, with c = k P_i Q_j clamped to [-1, 1]:
+   * `rowStride` second numbers p_i, P_i of the rows, and `colNumbers` likewise q_j, Q_j of the columns (colStride at
+   * least cols rounded up to a multiple of four, for they are read that far). The kinds, with c = k P_i Q_j clamped to [-1, 1]:
    *
    * - affine w b a d e: m = w k + b; theta <- w theta + a m + d k + e; k <- m.
    * - piecewise mean f: slope = mean - f atan2(sqrt(1 - c^2), c); k <- slope k + f p_i q_j sqrt(1 - c^2); theta <- slope theta.

@@ -130,7 +130,8 @@ export const fitSettingsSchema = z
     if (settings.betaRatio !== undefined && settings.beta !== "auto") {
       refuse("betaRatio", "sets beta too: give --beta or --beta-ratio, not both");
     }
-    const everywhere = settings.program === "relu" && settings.gates === undefined && Number.isNaN(Number(settings.patterns));
+    const everywhere =
+      settings.program === "relu" && settings.gates === undefined && Number.isNaN(Number(settings.patterns));
     if (settings.beta === "certified" && !everywhere) {
       refuse("beta", "certified speaks of all ReLU networks: leave --program, --gates and --patterns out");
     }

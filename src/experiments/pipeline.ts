@@ -165,9 +165,9 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
     });
     if (own === null) return settleOutput(name, outputProblem, solution);
     const settled = settleOutput(name, outputProblem, { ...solution, network: own });
-    if (solution.objective < settled.objective) {
+    if (solution.objective < (1 - settings.tolerance) * settled.objective) {
       note(
-        `${label === "" ? "" : `${label}: `}a network with the training objective ${solution.objective.toPrecision(6)} was found`,
+        `${label === "" ? "" : `${label}: `}a better network was found, with the training objective ${solution.objective.toPrecision(6)}`,
       );
     }
     return {

@@ -1,3 +1,4 @@
+import { isVectorFile } from "../data/table.ts";
 import { type FitSettings, fitSettingsSchema } from "./config.ts";
 
 /**
@@ -26,7 +27,7 @@ export function reproduceCommands(settings: FitSettings, beta: number, model: st
 
 /** The command that checks the certificate of a run of these settings. */
 export function verifyCommand(id: string, { data, target = "" }: FitSettings): string {
-  const separate = /\.(npy|idx|ubyte)(\.gz)?$/.test(target) ? ["--target", target] : [];
+  const separate = isVectorFile(target) ? ["--target", target] : [];
   return ["overparam", "verify", id, data, ...separate].map(quote).join(" ");
 }
 

@@ -6,7 +6,7 @@ import type { Variances } from "./variances.ts";
 export interface PairProgram {
   /** Steps x {@link PAIR_STEP_SIZE}. */
   readonly numbers: Float64Array;
-  /** The two numbers of each input at each step, steps x 2 x stride; `stride` is even. */
+  /** The two numbers of each input at each step, steps x 2 x stride; `stride` is a multiple of four. */
   inputNumbers(variances: Variances): { readonly numbers: Float64Array; readonly stride: number };
 }
 
@@ -21,7 +21,7 @@ export function pairProgram(steps: readonly Step[]): PairProgram | null {
   return {
     numbers,
     inputNumbers({ before, nngp }) {
-      const stride = nngp.length + (nngp.length % 2);
+      const stride = 4 * Math.ceil(nngp.length / 4);
       const all = new Float64Array(2 * steps.length * stride);
       steps.forEach((step, s) => {
         const scale = step.kind === "activation" ? (step.dual.arcsine?.scale ?? null) : null;

@@ -49,7 +49,7 @@ onEveryPrecision("pairRecursion", (kernels, precision, compute) => {
     [40, 300],
   ])("pairRecursion takes %i x %i entries through all kinds of steps", (rows, cols) => {
     compute().scope((scope) => {
-      const [rowStride, colStride] = [rows + 1, cols + (cols % 2) + 2];
+      const [rowStride, colStride] = [rows + 1, 4 * Math.ceil(cols / 4) + 2];
       const rowNumbers = numbersOf("rows", rows, rowStride);
       const colNumbers = numbersOf("cols", cols, colStride);
       const k0 = precision.round(uniform("entries", rows * (cols + 1)));
@@ -77,11 +77,11 @@ onEveryPrecision("pairRecursion", (kernels, precision, compute) => {
   test("pairRecursion of a lower triangle leaves the upper one alone, with theta or without", () => {
     compute().scope((scope) => {
       const n = 301;
-      const numbers = numbersOf("rows", n, n + 1);
+      const numbers = numbersOf("rows", n, n + 3);
       const k0 = precision.round(uniform("triangle", n * n));
       const [whole, lower, alone] = [precision.copy(scope, k0), precision.copy(scope, k0), precision.copy(scope, k0)];
       const [wholeTheta, theta] = [precision.copy(scope, k0), precision.copy(scope, k0)];
-      const both = [scope.copy(numbers), n + 1, scope.copy(numbers), n + 1] as const;
+      const both = [scope.copy(numbers), n + 3, scope.copy(numbers), n + 3] as const;
       const program = scope.copy(PROGRAM);
       kernels().pairRecursion(false, n, n, program, ...both, whole, n, wholeTheta, n);
       kernels().pairRecursion(true, n, n, program, ...both, lower, n, theta, n);
@@ -100,7 +100,7 @@ onEveryPrecision("pairRecursion", (kernels, precision, compute) => {
       const numbers = scope.f64(8);
       const k = precision.copy(scope, new Float64Array(4));
       const call = (lower: boolean, rows: number, cols: number, steps: Float64Array): void =>
-        kernels().pairRecursion(lower, rows, cols, steps, numbers, 2, numbers, 2, k, 2, null, 2);
+        kernels().pairRecursion(lower, rows, cols, steps, numbers, 4, numbers, 4, k, 2, null, 2);
       expect(() => call(false, 2, 2, program)).toThrow(/slot 8 of 8/);
       expect(() => call(true, 1, 2, program.subarray(0, 0))).toThrow(/1 x 2/);
       expect(() => call(false, 3, 2, program.subarray(0, 0))).toThrow(RangeError);
