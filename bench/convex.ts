@@ -61,6 +61,17 @@ const ROWS: readonly Row[] = [
   row("digits", "squared", 0.5, bar(0.005, 40), bar(1e-3, 60)),
   row("digits", "squared", 0.1, bar(0.05, 40), bar(0.02, 60)),
   row("wide", "squared", 0.1, bar(0.012, 3), bar(0.003, 3)),
+  // The betas that cross-validation with the one-standard-error rule picks.
+  row("heart", "squared", 0.5, bar(2e-6, 30)),
+  row("bc", "logistic", 0.05, bar(5e-6, 30)),
+  row("diabetes", "squared", 0.1, bar(0.01, 30)),
+  row("sonar", "squared", 0.05, bar(0.02, 30)),
+  row("red-wine", "squared", 0.1, bar(0.034, 30), bar(0.01, 60)),
+  row("ionosphere", "squared", 0.05, bar(0.037, 30), bar(0.01, 60)),
+  row("boston", "squared", 0.005, undefined, bar(0.01, 60)),
+  row("pima", "squared", 0.02, undefined, bar(0.01, 60)),
+  row("german", "squared", 0.01, undefined, bar(0.01, 60)),
+  row("banknote", "squared", 0.002, undefined, bar(0.01, 60)),
   row("wine", "squared", 0.01, undefined, bar(0.08, 60)),
   row("diabetes", "squared", 0.01, undefined, bar(0.3, 60)),
 ];
@@ -149,10 +160,14 @@ function parent(): void {
     const reports: Report[] = [];
     for (let run = 0; run < Number(flags.runs); run++) {
       const args = ["--row", String(index), "--tolerance", String(asked.gap), "--seconds", String(asked.seconds)];
-      const { stdout, stderr, status } = spawnSync(process.execPath, [...process.execArgv, import.meta.filename, ...args], {
-        encoding: "utf8",
-        maxBuffer: 1 << 26,
-      });
+      const { stdout, stderr, status } = spawnSync(
+        process.execPath,
+        [...process.execArgv, import.meta.filename, ...args],
+        {
+          encoding: "utf8",
+          maxBuffer: 1 << 26,
+        },
+      );
       if (status !== 0) {
         say(`${name(entry).padEnd(26)} failed: ${stderr.trim().split("\n").slice(-8).join(" | ")}`);
         return;

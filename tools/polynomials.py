@@ -3,7 +3,7 @@
 Needs mpmath. Run: python tools/polynomials.py
 """
 
-from mpmath import atan, chebyfit, erf, erfc, exp, floor, ln, mp, mpf, pi, polyval, sqrt, tanh
+from mpmath import asin, atan, chebyfit, erf, erfc, exp, floor, ln, mp, mpf, pi, polyval, sqrt, tanh
 
 mp.dps = 60
 
@@ -39,6 +39,8 @@ fit(
 )
 # atan t = t + t z A(z), z = t^2, |t| <= 0.547
 fit("atan", lambda z: near(lambda u: (atan(sqrt(u)) / sqrt(u) - 1) / u, z), [0, 0.3], 13, lambda z: z * 2**53)
+# asin t = t + t y P(y), y = t^2, |t| <= 1/2
+fit("asin", lambda z: near(lambda u: (asin(sqrt(u)) / sqrt(u) - 1) / u, z), [0, 0.25], 11, lambda z: z * 2**53)
 
 # pi / 2 in parts of 33 bits, so that their products with integers below 2^20 are exact.
 rest = pi / 2

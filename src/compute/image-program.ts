@@ -7,7 +7,7 @@
  */
 export const IMAGE_STEP_SIZE = 20;
 
-/** Kinds of steps, as numbered in assembly/images.ts. */
+/** Kinds of steps, as numbered in assembly/image-step.ts. */
 export const IMAGE_STEPS = {
   /** k <- w sum over channels x x'; theta <- 0. Always the first step. */
   input: 0,
@@ -78,7 +78,7 @@ const TABLE = 64;
 
 /** The distance of lines of w entries. */
 export function lineOf(w: number): number {
-  return w + (w % 2);
+  return 4 * Math.ceil(w / 4);
 }
 
 export function encodeImageProgram(steps: readonly ImageStep[]): Float64Array {
@@ -106,7 +106,7 @@ export function decodeImageProgram(numbers: Float64Array): readonly ImageStep[] 
   });
 }
 
-/** Entries of a tensor, its spare ones included. */
+/** Entries of a tensor, those behind its lines included. */
 export function tensorLength(height: number, width: number, pairs: boolean): number {
   return (pairs ? height * height * width : height) * lineOf(width);
 }

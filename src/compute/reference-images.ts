@@ -24,7 +24,15 @@ export function imagePairsReference(others: readonly PairFunction[] = []): Kerne
       const first = part(numbers1, numbers, i);
       for (let j = 0; j < (record ? 1 : lower ? i + 1 : cols); j++) {
         const y = record ? x : part(images2, image, j);
-        const { k, theta } = throughSteps(steps, others, record, x, y, first, record ? first : part(numbers2, numbers, j));
+        const { k, theta } = throughSteps(
+          steps,
+          others,
+          record,
+          x,
+          y,
+          first,
+          record ? first : part(numbers2, numbers, j),
+        );
         if (nngp !== null) nngp[i * cols + j] = k[0]!;
         if (ntk !== null) ntk[i * cols + j] = theta[0]!;
       }
@@ -154,7 +162,9 @@ function reduce({ height, width, pairs, w }: ImageStep, from: Float64Array): Flo
   forEntries(height, width, pairs, (p) => {
     sum += from[p]!;
   });
-  return Float64Array.of(w * sum, 0);
+  const out = new Float64Array(lineOf(1));
+  out[0] = w * sum;
+  return out;
 }
 
 /** Two numbers of each pixel: sqrt(v) (of a step `other`: v) and 1 / sqrt(v) (0 at 0), 1 / sqrt(1 + B v) for erf. */

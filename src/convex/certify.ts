@@ -1,5 +1,8 @@
 import type { Compute } from "../compute/types.ts";
-import { type Climb, Ladder } from "./bounds/ladder.ts";
+import { type Climb, CONES_ALONE, Ladder, MOST_PAIRS } from "./bounds/ladder.ts";
+import { droppedPart } from "./bounds/maximum.ts";
+import { outputProof } from "./bounds/output-proof.ts";
+import { type JointPoint, jointDual } from "./bounds/transport/index.ts";
 import { withExactSum } from "./exact-sum.ts";
 import { dualBound } from "./losses/index.ts";
 import { relativeGap } from "./objective.ts";
@@ -35,11 +38,16 @@ export interface Certification {
   readonly witness: Climb["witness"];
 }
 
-/** Work ends when the gap has not shrunk by this factor during the last stretch. */
-const STALLED = 0.97;
-/** A stretch is so many seconds, or this share of the time so far, whichever is longer. */
+/** The dual point of the network is given up when the gap has not fallen to this part of itself ... */
+const HALVED = 0.6;
+/** ... in so many seconds, or this share of the time so far, whichever is longer. */
+const PATIENCE_SECONDS = 4;
+const PATIENCE_SHARE = 0.4;
+/** A gain below this part of the objective does not count: after a stretch without one the work ends. */
+const SETTLED = 2e-3;
 const STRETCH_SECONDS = 6;
 const STRETCH_SHARE = 0.4;
+const JOINT_SLICE = 0.3;
 /** The share of the tolerance that is aimed at: a search stops right at its target. */
 const AIM = 0.5;
 /** A maximum this near above a witness is as good as the witness. */
@@ -77,11 +85,69 @@ export function* certifyIterate(
       if (options.repair && witness.value > core.beta * VIOLATED) return { bound, witness };
       target = witness.value * (1 + MARGIN);
     } else if (finished) return { bound, witness: null };
-    if (gap < STALLED * since.gap) since = { seconds: now(), gap };
-    else if (now() - since.seconds > Math.max(STRETCH_SECONDS, STRETCH_SHARE * (now() - began))) {
-      return { bound, witness: null };
-    }
+    if (gap < HALVED * since.gap) since = { seconds: now(), gap };
+    else if (now() - since.seconds > Math.max(PATIENCE_SECONDS, PATIENCE_SHARE * (now() - began))) break;
   }
+  if (!jointDualFits(context)) return { bound, witness: null };
+  return { bound: yield* certifyJointly(compute, context, iterate, bound, options), witness: null };
+}
+
+/**
+ * Where the dual point of the network does not close the gap: a dual point that is chosen for the relaxation, then branch and
+ * bound there. It serves where the relaxation is not tight, and is not optimal for the training problem itself.
+ */
+function* certifyJointly(
+  compute: Compute,
+  { core, loss }: ProgramContext,
+  { objective, v }: Iterate,
+  first: LowerBound,
+  { now, stop, seed, tolerance }: CertifyOptions,
+): Generator<LowerBound, LowerBound> {
+  let best = first;
+  let point: JointPoint | null = null;
+  const enough = (): boolean => stop() || relativeGap(objective, best.value) <= tolerance;
+  const keep = ({ v, searches }: JointPoint): void => {
+    const maximum = Math.max(...searches.map((search) => search.bound)) + droppedPart(core.residual, v);
+    const value = dualBound(loss, v, core.y, core.beta, maximum);
+    if (value <= best.value) return;
+    best = { value, v, maximum, method: "transport", proof: () => outputProof(core, v, searches) };
+  };
+
+  // 1. The dual point, until it gains little.
+  const began = now();
+  let since = { seconds: began, value: Number.NEGATIVE_INFINITY };
+  const { data: Z, rows: n, cols: r } = core.Z;
+  for (const found of jointDual(compute, { loss, y: core.y, beta: core.beta, Z, n, r, v }, seed, enough)) {
+    if (found !== null) {
+      if (found.lowerBound > since.value + SETTLED * Math.abs(objective))
+        since = { seconds: now(), value: found.lowerBound };
+      point = found;
+      keep(found);
+    }
+    yield best;
+    if (enough() || now() - since.seconds > Math.max(1, PATIENCE_SHARE * (now() - began))) break;
+  }
+
+  // 2. Branch and bound there, as low as possible.
+  since = { seconds: now(), value: best.value };
+  while (point !== null && !enough()) {
+    const [plus, minus] = point.searches;
+    const side = plus.bound >= minus.bound ? plus : minus;
+    if (side.finished) break;
+    const until = now() + JOINT_SLICE;
+    side.advance(Number.NEGATIVE_INFINITY, () => stop() || now() >= until);
+    keep(point);
+    yield best;
+    if (best.value > since.value + SETTLED * Math.abs(objective)) since = { seconds: now(), value: best.value };
+    else if (now() - since.seconds > Math.max(STRETCH_SECONDS, STRETCH_SHARE * (now() - began))) break;
+  }
+  return best;
+}
+
+/** Whether the joint dual point can be sought: no free biases, more than a plane or space, and a transport relaxation that fits. */
+function jointDualFits({ core }: ProgramContext): boolean {
+  const half = core.Z.rows / 2;
+  return !core.freeBias && core.Z.cols > CONES_ALONE && half * half <= MOST_PAIRS;
 }
 
 /** The M(v) at which the gap is the tolerance; beta, or a hair more, when no M(v) would do. */

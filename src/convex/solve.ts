@@ -107,10 +107,11 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
   let converged = false;
   let own: Solution["listed"] = null;
   let repair = certify && listed === null;
+  /** The network before the last repair. */
+  let champion = iterate;
 
   for (;;) {
     // 1. Train. Time never ends the training before its first solve: a zero network is no answer.
-    const before = iterate.objective;
     const training = generateColumns(compute, context, pricer, iterate, {
       accuracy,
       stop: () => cancelled() || (iteration > 1 && used(trainShare)),
@@ -137,8 +138,15 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
       yield event("bound", iterate);
       break;
     }
+    if (iteration > 1 && champion.objective - iterate.objective <= REPAIRED * champion.objective) repair = false;
+    if (iterate.objective > champion.objective) iterate = champion;
+    champion = iterate;
+    // The hinge loss has many dual points at an optimum: one that has closed the gap already is the one to prove.
+    const quick = best as LowerBound | null;
+    if (context.loss.name === "hinge" && quick !== null && relativeGap(iterate.objective, quick.value) <= tolerance) {
+      iterate = { ...iterate, v: quick.v };
+    }
     own = boundOverSeen(context, [...seen.values()], iterate, stop);
-    if (iteration > 1 && before - iterate.objective <= REPAIRED * before) repair = false;
     const certifying = certifyIterate(compute, context, iterate, { tolerance, seed, now, stop, repair });
     let climb = certifying.next();
     for (; climb.done !== true; climb = certifying.next()) {

@@ -18,6 +18,8 @@ export interface KernelFiles {
   rows(kernel: KernelName, from: number, count: number): Float64Array;
   /** Closes the files and gives them their names. */
   finish(): void;
+  /** Closes the files as they are, if they are open. */
+  close(): void;
 }
 
 const recordSchema = z.object({ key: z.string(), done: z.int().nonnegative() });
@@ -44,6 +46,11 @@ export function openKernelFiles(
   const files = new Map(kernels.map((kernel) => [kernel, openPositioned(partial(kernel), resumes)]));
   const fileOf = (kernel: KernelName) => files.get(kernel)!;
   for (const file of files.values()) file.write(0, header);
+  let isOpen = true;
+  const close = (): void => {
+    if (isOpen) for (const file of files.values()) file.close();
+    isOpen = false;
+  };
   return {
     bytes: header.length + 8 * rows * cols,
     get done() {
@@ -64,12 +71,11 @@ export function openKernelFiles(
       return littleEndianValues(fileOf(kernel).read(header.length + 8 * from * cols, 8 * count * cols));
     },
     finish() {
-      for (const [kernel, file] of files) {
-        file.close();
-        renameFile(partial(kernel), nameOf(kernel));
-      }
+      close();
+      for (const kernel of kernels) renameFile(partial(kernel), nameOf(kernel));
       removeFile(record);
     },
+    close,
   };
 }
 

@@ -1,10 +1,7 @@
 import { ConfigError, DataError } from "../base/errors.ts";
 import { type Matrix, matrix } from "../base/matrix.ts";
-import { loadDataset } from "../data/dataset.ts";
 import { isIdx } from "../data/idx.ts";
 import { isNpy, readNpy } from "../data/npy.ts";
-import { allRows, encodeRows, fitPreprocessing, loadRows } from "../data/preprocessing.ts";
-import { readTable } from "../data/table.ts";
 import type { Preprocessing } from "../data/types.ts";
 import type { Shape } from "../network/architecture/index.ts";
 import { gunzip, readBytes } from "../platform/index.ts";
@@ -24,8 +21,12 @@ export interface KernelInputs {
  *
  * @throws DataError when the file cannot be read, has another rank, or does not fit `like`.
  */
-export function readKernelInputs(file: string, target: string | undefined, like: KernelInputs | null): KernelInputs {
-  const inputs = arrayInputs(file) ?? tableInputs(file, target, like?.preprocessing ?? null);
+export async function readKernelInputs(
+  file: string,
+  target: string | undefined,
+  like: KernelInputs | null,
+): Promise<KernelInputs> {
+  const inputs = (await arrayInputs(file)) ?? (await tableInputs(file, target, like?.preprocessing ?? null));
   if (like !== null && inputs.shape.join() !== like.shape.join()) {
     throw new DataError(
       `${file} has samples of ${inputs.shape.join(" x ")}, the first data of ${like.shape.join(" x ")}`,
@@ -39,7 +40,17 @@ export function readKernelInputs(file: string, target: string | undefined, like:
   return inputs;
 }
 
-function arrayInputs(file: string): KernelInputs | null {
+/** The readers of tables, which an npy file does not need, take most of the time of a short call to load. */
+async function tableInputs(
+  file: string,
+  target: string | undefined,
+  fitted: Preprocessing | null,
+): Promise<KernelInputs> {
+  const { readKernelTable } = await import("./kernel-tables.ts");
+  return readKernelTable(file, target, fitted);
+}
+
+async function arrayInputs(file: string): Promise<KernelInputs | null> {
   const raw = readBytes(file);
   const bytes = raw[0] === 0x1f && raw[1] === 0x8b ? gunzip(raw, file) : raw;
   if (isNpy(bytes)) {
@@ -47,6 +58,7 @@ function arrayInputs(file: string): KernelInputs | null {
     return ofShape(shape, data, file);
   }
   if (!isIdx(bytes)) return null;
+  const { readTable } = await import("../data/table.ts");
   const { columns, rows } = readTable(file);
   const X = matrix(rows, columns.length);
   columns.forEach((column, j) => {
@@ -77,23 +89,6 @@ function ofShape(shape: readonly number[], data: Float64Array, file: string): Ke
   const [a = 1, b = 1, c = 1] = rest;
   const X = matrix(rows, data.length / rows, data);
   return { X, shape: rest.length < 2 ? [a] : [a, b, c], preprocessing: null, notes: [] };
-}
-
-function tableInputs(file: string, target: string | undefined, fitted: Preprocessing | null): KernelInputs {
-  if (fitted !== null) {
-    const { X, notes } = loadRows(fitted, file);
-    return { X, shape: [X.cols], preprocessing: fitted, notes };
-  }
-  if (target !== undefined) {
-    const { train, preprocessing, notes } = loadDataset({ file, target, split: "none" });
-    return { X: train.X, shape: [train.X.cols], preprocessing, notes };
-  }
-  const { columns, rows, notes } = readTable(file);
-  const every = allRows(rows);
-  const { preprocessing, notes: more } = fitPreprocessing(columns, every, "columns", file);
-  const used = preprocessing.encodings.map(({ column }) => columns.find(({ name }) => name === column)!);
-  const { X } = encodeRows(preprocessing, used, every);
-  return { X, shape: [X.cols], preprocessing, notes: [...notes, ...more] };
 }
 
 /** Layers that see the pixels of an image. */

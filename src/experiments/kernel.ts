@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { ConfigError, DataError } from "../base/errors.ts";
 import type { Matrix } from "../base/matrix.ts";
 import { type BackendInfo, type Compute, createCompute } from "../compute/index.ts";
@@ -27,8 +26,8 @@ import {
   type Trained,
   tileEntries,
 } from "../tangent/index.ts";
-import { openKernelFiles } from "./kernel-files.ts";
-import { flattenedFor, readKernelInputs } from "./kernel-inputs.ts";
+import { type KernelFiles, openKernelFiles } from "./kernel-files.ts";
+import { flattenedFor, type KernelInputs, readKernelInputs } from "./kernel-inputs.ts";
 import { VERSION } from "./version.ts";
 
 export interface KernelJob {
@@ -93,15 +92,13 @@ export interface KernelJson {
   readonly backend: BackendInfo;
 }
 
-const jsonFile = z.string().regex(/\.json$/i);
-
 /**
  * The architecture of a text or of a JSON file, in a parametrization when one is given.
  *
  * @throws ConfigError or DataError for a mistake in it.
  */
 export function readArchitecture(text: string, parametrization: Parametrization | null): Architecture {
-  const architecture = jsonFile.safeParse(text).success ? architectureOf(parseJson(text)) : parseArchitecture(text);
+  const architecture = /\.json$/i.test(text) ? architectureOf(parseJson(text)) : parseArchitecture(text);
   return parametrization === null ? architecture : inParametrization(architecture, parametrization);
 }
 
@@ -130,21 +127,93 @@ function kindsOf(architecture: Architecture): string[] {
   );
 }
 
-/** Most rows of the tile that is timed for the estimate, and most floating-point operations. */
+/** Most rows of the first tile that is timed for the estimate, and its floating-point operations. */
 const SAMPLE_ROWS = 96;
 const SAMPLE_OPERATIONS = 1e9;
-/** A first run that takes longer is not repeated. */
-const SAMPLE_SECONDS = 0.02;
+/** Rows of the largest one; larger ones follow until they have taken so many seconds together. */
+const MOST_SAMPLE_ROWS = 768;
+const SAMPLE_SECONDS = 0.05;
 
-/** Seconds of a plan, from a small tile that is timed (the first call of a kernel counts for nothing). */
+/** Seconds of a plan, from the fastest of a few growing tiles (the first call of a kernel also compiles it). */
 function estimate(compute: Compute, engine: KernelEngine, X: Matrix, plan: GramPlan): number {
-  const rows = Math.min(X.rows, SAMPLE_ROWS, Math.max(1, Math.floor(Math.sqrt(SAMPLE_OPERATIONS / engine.operations))));
-  const sample = { ...X, rows, data: X.data.subarray(0, rows * X.cols) };
-  for (let round = 0; ; round++) {
+  const affordable = Math.max(1, Math.floor(Math.sqrt(SAMPLE_OPERATIONS / engine.operations)));
+  let rows = Math.min(X.rows, SAMPLE_ROWS, affordable);
+  let fastest = Number.POSITIVE_INFINITY;
+  for (let round = 0, spent = 0; round < 2 || (spent < SAMPLE_SECONDS && rows < MOST_SAMPLE_ROWS); round++) {
+    const sample = { ...X, rows, data: X.data.subarray(0, rows * X.cols) };
     const begun = now();
     engine.block(compute, sample, sample);
     const seconds = now() - begun;
-    if (round > 0 || seconds > SAMPLE_SECONDS) return (seconds / rows ** 2) * plan.entries;
+    spent += seconds;
+    fastest = Math.min(fastest, seconds / rows ** 2);
+    if (seconds > 1) break;
+    if (seconds < SAMPLE_SECONDS) rows = Math.min(X.rows, 2 * rows, MOST_SAMPLE_ROWS);
+    if (rows === X.rows && round > 0) break;
+  }
+  return fastest * plan.entries;
+}
+
+/** A job with its files read. */
+interface Prepared {
+  readonly architecture: Architecture;
+  readonly inputs: KernelInputs;
+  readonly against: Matrix | null;
+  readonly kernels: readonly KernelName[];
+  readonly engine: KernelEngine;
+  readonly checks: InputChecks;
+  readonly warnings: readonly string[];
+}
+
+async function prepare(job: KernelJob, report: (event: KernelEvent) => void): Promise<Prepared> {
+  const architecture = readArchitecture(job.arch, job.parametrization);
+  const kinds = kindsOf(architecture);
+  const target = job.target ?? undefined;
+  const given = await readKernelInputs(job.data, target, null);
+  const inputs = flattenedFor(given, kinds);
+  const other = job.against === null ? null : flattenedFor(await readKernelInputs(job.against, target, given), kinds);
+  const kernels: readonly KernelName[] = job.kernel === "both" ? ["nngp", "ntk"] : [job.kernel];
+  const engine = makeEngine({ architecture, input: inputs.shape, trained: job.train, kernels });
+  for (const text of [...inputs.notes, ...(other?.notes ?? [])]) report({ kind: "note", text });
+  const checks = checkInputs(inputs.X);
+  const warnings = warningsOf(checks, architecture);
+  for (const text of warnings) report({ kind: "warning", text });
+  return { architecture, inputs, against: other?.X ?? null, kernels, engine, checks, warnings };
+}
+
+/** Names a job: what an interrupted call made counts only for the same one. */
+function keyOf(job: KernelJob, { architecture, inputs, against, kernels }: Prepared, plan: GramPlan): string {
+  const text = architectureText(architecture);
+  const settings = { VERSION, text, input: inputs.shape, train: job.train, kernels, tiles: plan.tiles };
+  return sha256(
+    new TextEncoder().encode(JSON.stringify(settings)),
+    littleEndianBytes(inputs.X.data),
+    ...(against === null ? [] : [littleEndianBytes(against.data)]),
+  );
+}
+
+/** Makes the tiles that are not there yet. */
+async function makeTiles(
+  compute: Compute,
+  { engine, inputs, against, kernels }: Prepared,
+  plan: GramPlan,
+  files: KernelFiles,
+  report: (event: KernelEvent) => void,
+): Promise<void> {
+  const started = now();
+  const resumed = files.done;
+  const { length: tiles } = plan.tiles;
+  const entriesOf = (from: number, to: number): number =>
+    plan.tiles.slice(from, to).reduce((sum, tile) => sum + tileEntries(tile, plan.symmetric), 0);
+  for (const { tile, block } of gramTiles(compute, engine, inputs.X, against, plan, resumed)) {
+    for (const name of kernels) {
+      placeTile(block[name]!, tile, plan.symmetric, (row, column, values) => files.write(name, row, column, values));
+    }
+    files.tileDone();
+    const seconds = now() - started;
+    const left = (seconds * entriesOf(files.done, tiles)) / Math.max(1, entriesOf(resumed, files.done));
+    report({ kind: "tile", done: files.done, tiles, seconds, left });
+    // Signals and timers have their turn.
+    await new Promise((resolve) => setTimeout(resolve, 0));
   }
 }
 
@@ -155,96 +224,65 @@ function estimate(compute: Compute, engine: KernelEngine, X: Matrix, plan: GramP
  */
 export async function runKernel(job: KernelJob, report: (event: KernelEvent) => void): Promise<KernelJson> {
   const begun = now();
-  // 1. Architecture and inputs.
-  const architecture = readArchitecture(job.arch, job.parametrization);
-  const kinds = kindsOf(architecture);
-  const target = job.target ?? undefined;
-  const given = readKernelInputs(job.data, target, null);
-  const read = flattenedFor(given, kinds);
-  const other = job.against === null ? null : flattenedFor(readKernelInputs(job.against, target, given), kinds);
-  const kernels: readonly KernelName[] = job.kernel === "both" ? ["nngp", "ntk"] : [job.kernel];
-  const engine = makeEngine({ architecture, input: read.shape, trained: job.train, kernels });
-  for (const text of [...read.notes, ...(other?.notes ?? [])]) report({ kind: "note", text });
-  const inputs = checkInputs(read.X);
-  const warnings = warningsOf(inputs, architecture);
-  for (const text of warnings) report({ kind: "warning", text });
-
+  const prepared = await prepare(job, report);
+  const { engine, inputs, against, kernels, checks, warnings } = prepared;
+  const architecture = architectureText(prepared.architecture);
   const compute = await createCompute(job.threads === null ? {} : { threads: job.threads });
   try {
-    // 2. The plan, before the work.
-    const X = read.X;
-    const against = other?.X ?? null;
-    const plan = planOf(engine, X, against, job.memory);
-    const seconds = estimate(compute, engine, X, plan);
-    const text = architectureText(architecture);
-    const settings = JSON.stringify({ VERSION, text, input: read.shape, train: job.train, kernels, tiles: plan.tiles });
-    const key = sha256(
-      new TextEncoder().encode(settings),
-      littleEndianBytes(X.data),
-      ...(against === null ? [] : [littleEndianBytes(against.data)]),
-    );
-    const files = openKernelFiles(job.out, kernels, [plan.rows, plan.cols], plan.tiles.length, key);
+    // 1. The plan, before the work.
+    const plan = planOf(engine, inputs.X, against, job.memory);
+    const seconds = estimate(compute, engine, inputs.X, plan);
     const { length: tiles } = plan.tiles;
-    const fileBytes = kernels.length * files.bytes;
-    report({
-      kind: "plan",
-      rows: plan.rows,
-      cols: plan.cols,
-      architecture: text,
-      method: engine.method,
-      fileBytes,
-      workBytes: plan.tileBytes,
-      seconds: seconds * (1 - files.done / Math.max(1, tiles)),
-      tiles,
-      resumed: files.done,
-    });
-
-    // 3. Tile by tile.
-    const started = now();
-    const entriesOf = (from: number, to: number): number =>
-      plan.tiles.slice(from, to).reduce((sum, tile) => sum + tileEntries(tile, plan.symmetric), 0);
-    const resumed = files.done;
-    for (const { tile, block } of gramTiles(compute, engine, X, against, plan, resumed)) {
-      for (const name of kernels) {
-        placeTile(block[name]!, tile, plan.symmetric, (row, column, values) => files.write(name, row, column, values));
-      }
-      files.tileDone();
-      const spent = now() - started;
-      const left = (spent * entriesOf(files.done, tiles)) / Math.max(1, entriesOf(resumed, files.done));
-      report({ kind: "tile", done: files.done, tiles, seconds: spent, left });
-      // Signals and timers have their turn.
-      await new Promise((resolve) => setTimeout(resolve, 0));
+    const files = openKernelFiles(job.out, kernels, [plan.rows, plan.cols], tiles, keyOf(job, prepared, plan));
+    try {
+      const fileBytes = kernels.length * files.bytes;
+      const share = 1 - files.done / Math.max(1, tiles);
+      report({
+        kind: "plan",
+        rows: plan.rows,
+        cols: plan.cols,
+        architecture,
+        method: engine.method,
+        fileBytes,
+        workBytes: plan.tileBytes,
+        seconds: seconds * share,
+        tiles,
+        resumed: files.done,
+      });
+      // 2. The tiles, 3. the ends of the spectrum.
+      const started = now();
+      await makeTiles(compute, prepared, plan, files, report);
+      const computed = now();
+      const results: KernelJson["kernels"] = Object.fromEntries(
+        kernels.map((name) => {
+          const spectrum = plan.symmetric
+            ? spectrumEnds(compute, plan.rows, (from, count) => files.rows(name, from, count), job.memory)
+            : null;
+          return [name, { file: files.nameOf(name), bytes: files.bytes, spectrum }];
+        }),
+      );
+      files.finish();
+      const ended = now();
+      return {
+        schema: 1,
+        command: "kernel",
+        version: VERSION,
+        architecture,
+        method: engine.method,
+        train: job.train,
+        input: inputs.shape,
+        shape: [plan.rows, plan.cols],
+        symmetric: plan.symmetric,
+        kernels: results,
+        inputs: checks,
+        warnings,
+        seconds: { total: ended - begun, kernels: computed - started, spectrum: ended - computed },
+        bytes: { files: fileBytes, work: plan.tileBytes },
+        backend: compute.info,
+      };
+    } finally {
+      files.close();
     }
-    const computed = now();
-
-    // 4. The ends of the spectrum, and the names of the files.
-    const results: KernelJson["kernels"] = Object.fromEntries(
-      kernels.map((name) => {
-        const spectrum = plan.symmetric
-          ? spectrumEnds(compute, plan.rows, (from, count) => files.rows(name, from, count), job.memory)
-          : null;
-        return [name, { file: files.nameOf(name), bytes: files.bytes, spectrum }];
-      }),
-    );
-    files.finish();
-    const ended = now();
-    return {
-      schema: 1,
-      command: "kernel",
-      version: VERSION,
-      architecture: text,
-      method: engine.method,
-      train: job.train,
-      input: read.shape,
-      shape: [plan.rows, plan.cols],
-      symmetric: plan.symmetric,
-      kernels: results,
-      inputs,
-      warnings,
-      seconds: { total: ended - begun, kernels: computed - started, spectrum: ended - computed },
-      bytes: { files: fileBytes, work: plan.tileBytes },
-      backend: compute.info,
-    };
   } finally {
     await compute.close();
   }

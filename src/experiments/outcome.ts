@@ -113,6 +113,7 @@ export function makeOutcome(record: FitRecord): FitOutcome {
     problem: json.problem,
     result: json.result,
     rigorous: json.rigorous,
+    given: record.given !== null,
     tolerance: settings.tolerance,
     ...(json.perClass === undefined ? {} : { perClass: json.perClass }),
   });

@@ -84,7 +84,8 @@ function reserve(time: number): number {
 
 function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, context: PipelineContext): FitOutcome {
   const { emit, cancelled, now, started, resume } = context;
-  const given = context.given === null ? null : givenNetwork(context.given, dataset);
+  const model = context.given === null ? null : givenNetwork(context.given, dataset, settings.bias);
+  const given = model === null ? null : model.network;
   const { train, target } = dataset;
   const end = started + settings.time - reserve(settings.time);
   const baselineEnd = started + BASELINE_SHARE * settings.time;
@@ -117,6 +118,7 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
   const components = principalComponents(compute, train.X);
   emitData(settings, dataset, components.squares.length, emit);
   dataset.notes.forEach(note);
+  model?.notes.forEach(note);
   emit({ kind: "backend", info: compute.info });
   if (compute.warning !== null) note(compute.warning);
   const { baselines, notes: baselineNotes } = fitBaselines(

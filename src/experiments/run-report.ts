@@ -23,6 +23,7 @@ export function makeReport(record: FitRecord, json: FitJson): RunReport {
     problem: json.problem,
     result: json.result,
     rigorous: json.rigorous,
+    given: record.given !== null,
     tolerance: settings.tolerance,
     ...(json.perClass === undefined ? {} : { perClass: json.perClass }),
   });
@@ -37,7 +38,13 @@ export function makeReport(record: FitRecord, json: FitJson): RunReport {
       label: output.name,
       points: history
         .filter((line) => line.output === output.name)
-        .map(({ seconds, objective: reached, bound, neurons }) => ({ seconds, objective: reached, bound, neurons })),
+        .map(({ seconds, objective: reached, bound, neurons }) => ({
+          seconds,
+          // Of a network from a file, training reached others than the one that is reported.
+          objective: record.given === null ? reached : output.objective,
+          bound,
+          neurons: record.given === null ? neurons : output.network.U.rows,
+        })),
     })),
     validation:
       validation.length === 0

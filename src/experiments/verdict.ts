@@ -11,6 +11,8 @@ export interface VerdictInput {
   readonly perClass?: FitJson["perClass"];
   /** Whether every inequality was verified with proven bounds of rounding errors. */
   readonly rigorous?: boolean;
+  /** The network came from a file: training looked for better ones, and said when it found one. */
+  readonly given?: boolean;
   /** The relative gap that was asked for. */
   readonly tolerance: number;
 }
@@ -54,7 +56,7 @@ export function judge(input: VerdictInput): Verdict {
   const { gap, status, method, neurons, listed, scope } = result;
   const details: string[] = [];
   if (neurons === 0) details.push(zeroNetwork(problem));
-  if (method !== NONNEGATIVE && gap > CLOSED) {
+  if (method !== NONNEGATIVE && gap > CLOSED && input.given !== true) {
     details.push("The lowest possible objective lies between these two numbers; where, was not decided.");
   }
   if (scope === "listed-patterns") {

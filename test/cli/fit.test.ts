@@ -67,7 +67,7 @@ describe("overparam fit", () => {
     expect(stdout).toMatch(/^ {2}Certified/);
     expect(stdout).toMatch(/^ {2}test RMSE [\d.]+ {3}\(.+ [\d.]+, .+ [\d.]+\)$/m);
     expect(stdout).toMatch(
-      /^ {2}saved runs[/\\]\d{4}-\d\d-\d\d-small-[0-9a-f]{6} {3}· {3}next: overparam report \w+ {2}\| {2}overparam export \w+ --onnx$/m,
+      /^ {2}saved runs[/\\]\d{4}-\d\d-\d\d-small-[0-9a-f]{6} {3}· {3}next: overparam report \w+ {2}\| {2}overparam export \w+ --onnx {2}\| {2}overparam verify \w+ small\.csv$/m,
     );
     expect(stdout + stderr).not.toContain("\u001b");
   });

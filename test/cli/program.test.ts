@@ -32,6 +32,8 @@ describe("overparam --help and --version", () => {
     expect(help.stderr).toBe("");
     for (const name of [
       "fit",
+      "certify",
+      "verify",
       "predict",
       "report",
       "export",

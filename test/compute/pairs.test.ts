@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { PAIR_STEPS } from "../../src/compute/types.ts";
 import { difference, onEveryPrecision, uniform } from "./backends.ts";
+import { precise } from "./precise.ts";
 
 const { affine, piecewise, normalize, save, exchange, add, erf } = PAIR_STEPS;
 const mean = 0.5;
@@ -91,6 +92,36 @@ onEveryPrecision("pairRecursion", (kernels, precision, compute) => {
         Array.from(all, (value, at) => (at % n <= Math.floor(at / n) ? value : k0[at]!));
       expect(difference(lower, below(whole))).toBe(0);
       expect(difference(theta, below(wholeTheta))).toBe(0);
+    });
+  });
+
+  test("pairRecursion knows the angle of a correlation to 4 ulp, and exactly at the ends", () => {
+    if (precision.name === "f32") return;
+    compute().scope((scope) => {
+      const near = Array.from({ length: 120 }, (_, k) => 2 ** -((k % 53) + 1) * (1 + (k % 7) / 9));
+      const inside = [...uniform("correlations", 600), ...near, ...near.map((x) => 1 - x / 2)];
+      const c = [1, -1, 0, ...inside, ...inside.map((x) => -x)].map((x) => Math.max(-1, Math.min(1, x)));
+      const n = c.length;
+      const ones = scope.copy(new Float64Array(4 * Math.ceil(n / 4) * 4).fill(1));
+      const [k, theta] = [precision.copy(scope, c), precision.copy(scope, c)];
+      // theta = 1, and then minus the angle.
+      const program = scope.copy([affine, 1, 0, 0, 0, 1, piecewise, 0, 1, 0, 0, 0]);
+      const stride = ones.length / 4;
+      kernels().pairRecursion(false, 1, n, program, ones, stride, ones, stride, k, n, theta, n);
+      expect([...theta.subarray(0, 3)].map(Math.abs)).toEqual([0, Math.PI, Math.PI / 2]);
+      let worst = 0;
+      for (let i = 3; i < n; i++) {
+        const angle = -theta[i]!;
+        if (Math.abs(c[i]!) === 1) continue;
+        // cos(angle + error) = cos(angle) - sin(angle) error; small angles by the series of 2 asin(sqrt(h)), to an ulp.
+        const { nearest, ulp, rest } = precise("cos", angle, "f64");
+        const h = (1 - c[i]!) / 2;
+        const series = 2 * Math.sqrt(h) * (1 + h / 6 + (3 * h * h) / 40);
+        const error = h < 1e-8 ? angle - series : (c[i]! - nearest - rest * ulp) / Math.sin(angle);
+        worst = Math.max(worst, Math.abs(error) / 2 ** (Math.floor(Math.log2(angle)) - 52));
+      }
+      expect(worst).toBeGreaterThan(0);
+      expect(worst).toBeLessThanOrEqual(4);
     });
   });
 

@@ -1,14 +1,7 @@
 import { joinProofs } from "../../src/certificate/index.ts";
 import { type ConvexProblem, lossOf, type Solution } from "../../src/convex/index.ts";
 import type { TwoLayerNetwork } from "../../src/network/index.ts";
-import {
-  checkProof,
-  objectiveBelow,
-  objectivesAbove,
-  poseProblem,
-  Rejection,
-  sumOf,
-} from "../../src/verify/index.ts";
+import { checkProof, objectiveBelow, objectivesAbove, poseProblem, Rejection, sumOf } from "../../src/verify/index.ts";
 
 /** What alpha is kept below its limits by, so that rounding upwards does not meet them. */
 const MARGIN = 1 - 2 ** -48;

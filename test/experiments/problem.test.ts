@@ -7,7 +7,7 @@ import { type FitSettings, fitSettingsSchema } from "../../src/experiments/confi
 import { networkFromJson, networkToJson } from "../../src/experiments/network-json.ts";
 import { totalResult } from "../../src/experiments/outcome.ts";
 import { chooseCoding, chooseLoss, codeTargets, outputNames, rowLosses } from "../../src/experiments/problem.ts";
-import { reproduceCommands } from "../../src/experiments/reproduce.ts";
+import { reproduceCommands, verifyCommand } from "../../src/experiments/reproduce.ts";
 import type { TwoLayerNetwork } from "../../src/network/index.ts";
 
 const number: Target = { name: "price", task: "regression", classes: null };
@@ -158,5 +158,25 @@ describe("reproduceCommands", () => {
     expect(repeat({ split: "none", betaRatio: 0.1, seed: 3, time: 60 })).toEqual([
       `${start} --split none --beta-ratio 0.1 --seed 3`,
     ]);
+  });
+});
+
+describe("reproduceCommands of a certification", () => {
+  const settings = fitSettingsSchema.parse({ data: "a.csv", target: "y", beta: 0.1, split: "none" });
+
+  test("reproduceCommands names the model, and the beta that --beta certified found", () => {
+    expect(reproduceCommands(settings, 0.1, "my net.onnx")).toEqual([
+      "overparam certify 'my net.onnx' a.csv --target y --split none --beta 0.1",
+    ]);
+    expect(reproduceCommands({ ...settings, beta: "certified" }, 0.25)).toEqual([
+      "overparam fit a.csv --target y --split none --beta certified",
+      "overparam fit a.csv --target y --split none --beta 0.25",
+    ]);
+  });
+
+  test("verifyCommand names the targets only where the table has none", () => {
+    expect(verifyCommand("7f3a9c", settings)).toBe("overparam verify 7f3a9c a.csv");
+    const separate = { ...settings, data: "X.npy", target: "y.npy" };
+    expect(verifyCommand("7f3a9c", separate)).toBe("overparam verify 7f3a9c X.npy --target y.npy");
   });
 });

@@ -222,6 +222,33 @@ describe.each(BACKENDS)("vectorEngine ($backend)", (options) => {
     }
   });
 
+  test("vectorEngine makes blocks of several panels", () => {
+    if (options.backend === "js") return;
+    const [n, d] = [2500, 3];
+    const X = normalMatrix("panels", n, d);
+    X.data.copyWithin(2400 * d, 7 * d, 8 * d);
+    const engine = engineOf("dense(9, b=0.1) relu dense(9) relu dense(1)", d);
+    const ntk = engine.block(compute, X, null).ntk!;
+    const cross = engine.block(compute, X, matrix(n, d, X.data.slice())).ntk!;
+    for (const [i, j] of [
+      [0, 0],
+      [1999, 4],
+      [4, 1999],
+      [2499, 2498],
+      [1700, 1650],
+      [1650, 1700],
+      [2400, 7],
+      [7, 2400],
+    ] as const) {
+      const pair = engine.block(compute, ofRows([[...row(X, i)]]), ofRows([[...row(X, j)]])).ntk![0]!;
+      expect(Math.abs(ntk[i * n + j]! - pair)).toBeLessThan(1e-13);
+      expect(Math.abs(cross[i * n + j]! - pair)).toBeLessThan(1e-13);
+    }
+    let odd = 0;
+    for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) if (ntk[i * n + j] !== ntk[j * n + i]) odd += 1;
+    expect(odd).toBe(0);
+  });
+
   test("vectorEngine scales as it must at huge and tiny inputs", () => {
     const engine = engineOf("dense(9) relu dense(9) relu dense(1)", 3);
     const X = normalMatrix("scales", 6, 3);

@@ -5,14 +5,16 @@ import { capSearch } from "./caps/index.ts";
 import { coneSearch } from "./cones/cone-search.ts";
 import { PivotSearch } from "./cones/pivots.ts";
 import { boundMaximum, droppedPart } from "./maximum.ts";
+import { canBePositive, nothingSearch } from "./nothing.ts";
+import { emptyProof, outputProof, writeHead } from "./output-proof.ts";
 import type { BoundSearch, MakeSearch, SideProblem, Witness } from "./search.ts";
 import { transportSearch } from "./transport/index.ts";
 
 /** Cones alone are enough up to this rank, and are of no use above the other. */
-const CONES_ALONE = 3;
+export const CONES_ALONE = 3;
 const CONES_RANK = 6;
 /** Pairs of rows of unlike weight above which the transport bound does not fit the memory. */
-const MOST_PAIRS = 3e7;
+export const MOST_PAIRS = 3e7;
 /** Seconds of the first slice of work, how slices grow, and the longest. */
 const FIRST_SLICE = 0.02;
 const SLICE_GROWTH = 1.15;
@@ -21,10 +23,6 @@ const LONGEST_SLICE = 0.5;
 const EXPLORE_EVERY = 4;
 /** An excess over the target smaller than this, relatively, is none. */
 const TINY_EXCESS = 1e-14;
-/** What rounding may add when a proof is checked: this part of (n + r) sum |v_i| ||z_i||, and of the maximum. */
-const PROOF_SLACK = 2 ** -50;
-/** What a proof states in the place of zero, so that rounding has room. */
-const LEAST = 1e-150;
 
 /** The maximum of the dual constraint as far as it is known. */
 export interface Climb {
@@ -90,16 +88,26 @@ export class Ladder {
     this.#options = options;
     this.#rest = droppedPart(core.residual, v);
     const makers = methodsFor(core, v);
-    this.#sides = ([1, -1] as const).map((sign) => ({
-      problem: { n: core.Z.rows, r: core.Z.cols, Z: core.Z.data, v: v.map((t) => sign * t) },
+    const problems = ([1, -1] as const).map((sign) => ({
       sign,
-      runners: makers.map((make) => ({ make, search: null, excess: Number.POSITIVE_INFINITY, rate: 0, slices: 0 })),
-      bound: Number.POSITIVE_INFINITY,
-      best: null,
-      witness: null,
+      problem: { n: core.Z.rows, r: core.Z.cols, Z: core.Z.data, v: v.map((t) => sign * t) },
     }));
-    this.#pivots = core.freeBias && core.Z.cols > 0 && core.Z.cols <= CONES_ALONE ? new PivotSearch(core.Z, v) : null;
-    this.#cheap = makers.length > 0 || this.#pivots !== null ? null : cheapBound(compute, core, v, options);
+    const isOpen = problems.some(({ problem }) => canBePositive(problem));
+    this.#sides = problems.map(({ sign, problem }) => {
+      const nothing = canBePositive(problem) ? null : nothingSearch(problem);
+      const fresh = { search: null, excess: Number.POSITIVE_INFINITY, rate: 0, slices: 0 };
+      return {
+        problem,
+        sign,
+        runners: nothing === null ? makers.map((make) => ({ make, ...fresh })) : [],
+        bound: nothing?.bound ?? Number.POSITIVE_INFINITY,
+        best: nothing,
+        witness: null,
+      };
+    });
+    const pivoted = isOpen && core.freeBias && core.Z.cols > 0 && core.Z.cols <= CONES_RANK;
+    this.#pivots = pivoted ? new PivotSearch(core.Z, v) : null;
+    this.#cheap = makers.length > 0 || pivoted || !isOpen ? null : cheapBound(compute, core, v, options);
   }
 
   /** What is known now. `witness` is set when it is above `target`. */
@@ -163,20 +171,16 @@ export class Ladder {
 
   /** The parts of a proof of `maximum` (docs/certificates.md, from `scale` on); null where a bound came without one. */
   proof(): Uint8Array<ArrayBuffer> | null {
-    const bounded = this.#pivots !== null || this.#sides.every(({ best }) => best !== null);
-    if (this.#cheap !== null || !bounded) return null;
-    const core = this.#core;
-    const out = new ProofWriter();
-    out.f64(core.scale);
-    out.u32(core.Z.cols);
-    out.u8(core.basis === null ? 0 : 1);
-    if (core.basis !== null) out.f64s(core.basis.data);
-    out.u32(this.#pivots === null ? 0 : core.Z.rows);
-    if (this.#pivots !== null) this.#pivots.writeParts(out);
-    else {
-      out.f64(Math.max(this.#worst().bound + proofSlack(this.#sides[0]?.problem), LEAST));
-      for (const { best } of this.#sides) if (best?.writeProof(out) !== true) return null;
+    if (this.#core.Z.cols === 0) return emptyProof(this.#core);
+    if (this.#cheap !== null) return null;
+    if (this.#pivots === null) {
+      const [plus, minus] = this.#sides.map(({ best }) => best);
+      const problem = this.#sides[0]?.problem;
+      return plus && minus && problem ? outputProof(this.#core, problem.v, [plus, minus]) : null;
     }
+    const out = new ProofWriter();
+    writeHead(out, this.#core, this.#core.Z.rows);
+    this.#pivots.writeParts(out);
     return out.bytes();
   }
 
@@ -184,14 +188,6 @@ export class Ladder {
     const [a, b] = this.#sides as readonly [Side, Side];
     return b.bound > a.bound ? b : a;
   }
-}
-
-function proofSlack(side: SideProblem | undefined): number {
-  if (side === undefined) return 0;
-  const { n, r, Z, v } = side;
-  let mass = 0;
-  for (let i = 0; i < n; i++) mass += Math.abs(v[i]) * Math.hypot(...Z.subarray(i * r, (i + 1) * r));
-  return PROOF_SLACK * (n + r) * mass;
 }
 
 /** The runner whose turn it is; null when all are finished. */

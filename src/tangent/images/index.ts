@@ -88,7 +88,7 @@ function pairFunction(dual: DualActivation): PairFunction {
   };
 }
 
-/** Images channel by channel, their lines an even distance apart. */
+/** Images channel by channel, their lines at multiples of four entries. */
 function planesOf(scope: Scope, X: Matrix, input: Shape, { image }: ImageNeeds): Float64Array {
   const [height, width, channels] = input.length === 3 ? input : [1, 1, input[0]];
   const planes = scope.f64(X.rows * image);
