@@ -23,7 +23,20 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   training: ["base", "compute", "network", "tangent"],
   formats: ["base", "data", "network"],
   report: ["base"],
-  experiments: ["base", "platform", "compute", "data", "network", "certificate", "verify", "convex", "tangent", "training", "formats", "report"],
+  experiments: [
+    "base",
+    "platform",
+    "compute",
+    "data",
+    "network",
+    "certificate",
+    "verify",
+    "convex",
+    "tangent",
+    "training",
+    "formats",
+    "report",
+  ],
   cli: ["base", "platform", "data", "formats", "report", "experiments"],
 };
 

@@ -89,7 +89,8 @@ export type FitEvent =
   | { readonly kind: "backend"; readonly info: BackendInfo }
   | {
       readonly kind: "progress";
-      readonly stage: "validate" | "train" | "bound";
+      /** `search`: for the smallest beta that closes. */
+      readonly stage: "validate" | "search" | "train" | "bound";
       /** What is being solved, e.g. `class setosa`, `fold 2 of 5`; may be empty. */
       readonly label: string;
       readonly objective: number | null;

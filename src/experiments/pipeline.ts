@@ -237,9 +237,10 @@ function chooseBeta(
   if (!(betaMax > 0)) return known(1, ["beta_max is 0: every beta gives a constant network; beta set to 1"]);
   if (betaRatio !== undefined) return known(betaRatio * betaMax);
   if (resume !== null) return known(resume.beta);
+  const stage = beta === "certified" ? "search" : "validate";
   const idle = { objective: null, bound: null, gap: null, neurons: 0 };
   const onProgress = (label: string, fraction: number): void =>
-    emit({ kind: "progress", stage: "validate", label, ...idle, fraction, seconds: now() - started });
+    emit({ kind: "progress", stage, label, ...idle, fraction, seconds: now() - started });
   if (beta === "certified") {
     const { ratio, notes } = certifiedBeta({ ...task(), onProgress });
     if (cancelled()) throw new FitCancelled();

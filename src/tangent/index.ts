@@ -3,9 +3,8 @@
  * the neural tangent kernel (ntk) - and Gram matrices of them by tiles. It knows architectures and `compute`; it must not
  * know files, tables or losses.
  */
-export { type DualActivation, dualActivation } from "./dual-activations.ts";
 export { makeEngine } from "./engine.ts";
-export { type GramPlan, gram, gramTiles, placeTile, planGram, type Tile, tileEntries } from "./gram.ts";
+export { type GramPlan, gram, gramTiles, placeTile, planGram, tileEntries } from "./gram.ts";
 export { checkInputs, type InputChecks } from "./input-checks.ts";
 export { checkLimit } from "./limit.ts";
 export { matrixSpectrum, type SpectrumEnds, spectrumEnds } from "./spectrum.ts";
