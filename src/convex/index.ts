@@ -8,3 +8,4 @@ export { type Loss, lossOf } from "./losses/index.ts";
 export { networkObjective } from "./objective.ts";
 export { solveConvex } from "./solve.ts";
 export type * from "./types.ts";
+export * from "./vector/index.ts";

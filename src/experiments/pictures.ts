@@ -11,6 +11,8 @@ const ROWS = 1200;
 const OUTPUTS = 6;
 /** Free room around the data, as a share of their range. */
 const MARGIN = 0.06;
+/** Kinks nearer than this share of the picture are one. */
+const SAME_KINK = 1e-9;
 /** Significant digits of stored predictions: a tenth of a pixel. */
 const DIGITS = 5;
 
@@ -80,8 +82,11 @@ function curvePicture(input: PictureInput, axis: Axis): CurvePicture {
   const c = network.W.cols;
   const curves = outputs.map((label, q) => {
     const own = [...h.keys()].filter((j) => network.W.data[j * c + q] !== 0 && G.data[j] !== 0);
-    const kinks = [...new Set(own.map((j) => -h[j] / G.data[j]))].filter((x) => x > low && x < high);
-    return { label, vertices: pieces(network, q, [low, ...kinks.sort((a, b) => a - b), high]) };
+    const kinks = own.map((j) => -h[j] / G.data[j]).filter((x) => x > low && x < high);
+    kinks.sort((a, b) => a - b);
+    // Kinks at one row differ by rounding; between them there is no piece to draw.
+    const apart = kinks.filter((x, k) => k === 0 || x - kinks[k - 1]! > SAME_KINK * (high - low));
+    return { label, vertices: pieces(network, q, [low, ...apart, high]) };
   });
   return {
     kind: "curve",
