@@ -191,6 +191,16 @@ describe("networkPicture of one feature", () => {
     ]);
     expect(picture.curves[0]!.vertices.filter(({ kink }) => kink).map(({ x }) => x)).toEqual([10]);
   });
+
+  test("networkPicture takes kinks that differ by rounding for one, where the curve bends and does not jump", () => {
+    const data = dataset([[-1], [1], [0.5]], [1, 2, 3], NUMBER, [{ mean: 10, scale: 4 }]);
+    const net = network([[3], [-3 * (1 + 2 ** -50)]], [-0.3, 0.3], [[1e6], [1e6]]);
+    const picture = networkPicture({ network: net, dataset: data, outputs: ["y"], logOdds: false }) as CurvePicture;
+    const { vertices } = picture.curves[0]!;
+    expect(vertices.map(({ kink }) => kink)).toEqual([false, true, false]);
+    expect(vertices[1]!.x).toBeCloseTo(10.4, 12);
+    expect(vertices[1]!.y).toBeCloseTo(0, 6);
+  });
 });
 
 describe("networkPicture of two features", () => {

@@ -1,2 +1,3 @@
-export { type JointPoint, type JointProblem, jointDual } from "./joint-dual.ts";
-export { TransportSearch, transportSearch } from "./search.ts";
+/** The transport bound with branch and bound on signs, and the dual point that serves it best. */
+export { type JointPoint, jointDual } from "./joint-dual.ts";
+export { transportSearch } from "./search.ts";
