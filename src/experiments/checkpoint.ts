@@ -47,7 +47,7 @@ export function readCheckpoint(bytes: Uint8Array, file: string): Checkpoint {
 }
 
 /** Settings that must be those of the checkpoint, or its networks solve another problem. */
-const POSED_BY = ["loss", "scaling", "bias", "program", "patterns", "gates"] as const;
+const POSED_BY = ["loss", "huber", "weights", "scaling", "bias", "program", "patterns", "gates"] as const;
 
 /**
  * Checks that a checkpoint is of this problem.

@@ -146,6 +146,7 @@ describe("checkpoints", () => {
     expect(() => checkResumable(checkpoint, { ...settings, bias: "none" }, "abc", ["won"])).toThrow(
       "bias was column, now none",
     );
+    expect(() => checkResumable(checkpoint, { ...settings, weights: "w" }, "abc", ["won"])).toThrow("weights was");
   });
 });
 
