@@ -3,14 +3,17 @@
  * the relative gap over all activation patterns, what bounded it, the seconds of the independent check beside it, and the
  * peak memory; every row in a process of its own. See bench/README.md.
  *
- * Usage: npm run bench:convex -- [--filter REGEXP] [--runs N] [--out FILE.ndjson] [--peers]
+ * Usage: npm run bench:convex -- [--filter REGEXP] [--runs N] [--aim] [--out FILE.ndjson]; the peers are in bench/gated.ts
  */
 import { spawnSync } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { type Matrix, matrix } from "../src/base/matrix.ts";
+import { joinProofs } from "../src/certificate/index.ts";
 import { createCompute } from "../src/compute/index.ts";
 import { betaMax, type LossName, type Solution, solveConvex } from "../src/convex/index.ts";
+import { checkProof, Rejection } from "../src/verify/index.ts";
 import { benchProblem } from "./convex-problems.ts";
 
 /** What is asked of a row: a gap within so many seconds. */
@@ -90,6 +93,8 @@ interface Report {
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly proofBytes: number | null;
+  /** Seconds of the independent check of the proof; null when there is none, or it was not accepted. */
+  readonly verifySeconds: number | null;
   readonly peakMiB: number;
 }
 
@@ -99,7 +104,6 @@ const { values: flags } = parseArgs({
     runs: { type: "string", default: "1" },
     aim: { type: "boolean", default: false },
     out: { type: "string" },
-    peers: { type: "boolean", default: false },
     row: { type: "string" },
     tolerance: { type: "string" },
     seconds: { type: "string" },
@@ -140,10 +144,29 @@ async function child(index: number, tolerance: number, seconds: number): Promise
     seconds: solution.seconds,
     cpuSeconds: (used.user + used.system) / 1e6,
     proofBytes: solution.proof?.length ?? null,
+    verifySeconds: verify(problem.X, solution, now),
     peakMiB: process.resourceUsage().maxRSS / 1024,
   };
   process.stdout.write(`${JSON.stringify(report)}\n`);
   await compute.close();
+}
+
+/** Checks the proof of the maximum behind a bound (penalized bias column). */
+function verify(X: Matrix, { proof, dual }: Solution, now: () => number): number | null {
+  if (proof === null) return null;
+  const inputs = matrix(X.rows, X.cols + 1);
+  for (let i = 0; i < X.rows; i++) {
+    inputs.data.set(X.data.subarray(i * X.cols, (i + 1) * X.cols), i * inputs.cols);
+    inputs.data[i * inputs.cols + X.cols] = 1;
+  }
+  const began = now();
+  try {
+    const [maximum] = checkProof(joinProofs([proof]), { inputs, bias: "column" }, [dual.v]);
+    return maximum !== null && maximum !== undefined && maximum <= dual.maxBound * (1 + 1e-9) ? now() - began : null;
+  } catch (error) {
+    if (error instanceof Rejection) return null;
+    throw error;
+  }
 }
 
 function parent(): void {
@@ -152,7 +175,7 @@ function parent(): void {
   };
   say(`load of the machine at the start: ${loadavg()[0]?.toFixed(1)}; bars: gap within seconds`);
   say(
-    "problem                      n x d      objective        gap  neurons  train s  total s   cpu s  method      MiB  bar",
+    "problem                      n x d      objective        gap  neurons  train s  total s   cpu s  method      MiB verify s  bar",
   );
   ROWS.forEach((entry, index) => {
     if (!new RegExp(flags.filter).test(name(entry))) return;
@@ -189,6 +212,7 @@ function parent(): void {
         report.cpuSeconds.toFixed(1).padStart(7),
         ` ${report.method.padEnd(11)}`,
         report.peakMiB.toFixed(0).padStart(4),
+        (report.verifySeconds === null ? "no proof" : report.verifySeconds.toFixed(2)).padStart(8),
         ` ${asked.gap} in ${asked.seconds} s: ${entry.must === undefined ? "open, " : ""}${met ? "met" : "MISSED"}`,
       ].join(" "),
     );

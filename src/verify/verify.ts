@@ -93,7 +93,7 @@ export function sumOf(outputs: readonly Shown[]): NonNullable<Verification["tota
  */
 export function checkProof(
   proof: Uint8Array | null,
-  { inputs, bias }: Posed,
+  { inputs, bias }: Pick<Posed, "inputs" | "bias">,
   duals: readonly (Float64Array | null)[],
   progress: (share: number) => void = () => {},
 ): (number | null)[] {
