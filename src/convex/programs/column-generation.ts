@@ -35,8 +35,8 @@ export interface GenerationOptions {
   readonly slack: number;
 }
 
-/** Units whose norm is below this part of the largest are dropped after a solve, if that does no harm. */
-const PRUNE = [1e-7, 1e-9, 1e-11];
+/** Units whose norm is below this part of the largest are dropped after a solve, if that does no harm: first all of them. */
+const PRUNE = [Number.POSITIVE_INFINITY, 1e-7, 1e-9, 1e-11];
 /** A round that lowers the objective by less than this, relatively, found nothing new. */
 const PROGRESS = 1e-12;
 

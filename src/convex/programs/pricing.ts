@@ -109,7 +109,8 @@ export function localSearchPricer(
         const starts = Math.max(FEWEST_STARTS, Math.min(most, Math.floor(size / (n * p || 1))));
         const refine = confirm ? Math.max(16, Math.min(96, Math.floor(CONFIRM_ASCENTS / (n * p || 1)))) : 8;
         const effort = { starts, refine: refine + own.length };
-        for (const { u } of searchDirections(compute, { Z, n, p, v: signed }, random, effort, own)) {
+        const given = penalized < p ? [...own, ...kinkStarts(context, random, starts).map(toSearch)] : own;
+        for (const { u } of searchDirections(compute, { Z, n, p, v: signed }, random, effort, given)) {
           const a = toUnit(u);
           if (a === null) continue;
           const candidate = candidateAt(a, sign, v);
@@ -120,6 +121,16 @@ export function localSearchPricer(
       return candidates.sort((x, y) => y.gain - x.gain);
     },
   };
+}
+
+/** Random directions with a free bias that has its kink at a random row: where an optimal bias is. */
+function kinkStarts({ E, n, p, penalized }: ProgramContext, random: RandomStream, count: number): Float64Array[] {
+  return Array.from({ length: count }, () => {
+    const a = Float64Array.from({ length: p }, (_, k) => (k < penalized ? random.normal() : 0));
+    const row = random.integer(n) * p;
+    for (let k = 0; k < penalized; k++) a[penalized] -= a[k] * E[row + k];
+    return a;
+  });
 }
 
 /** A listed pattern with its gate vector over the augmented inputs (null when only the pattern matters). */

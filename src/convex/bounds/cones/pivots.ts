@@ -4,6 +4,8 @@ import type { SideProblem } from "../search.ts";
 import { ConeSearch } from "./cone-search.ts";
 import type { ConeTree } from "./cone-tree.ts";
 
+/** What a proof states in the place of zero, so that rounding has room. */
+const LEAST = 1e-150;
 /** On the way to a target the distance to it shrinks by this factor at a time, over all pivots. */
 const REFINE = 16;
 
@@ -116,7 +118,7 @@ export class PivotSearch {
         this.#keep(job, search);
         return search;
       });
-      out.f64(Math.max(...searches.map(({ bound }) => bound)));
+      out.f64(Math.max(LEAST, ...searches.map(({ bound }) => bound)));
       for (const search of searches) search.writeProof(out);
     }
   }
