@@ -28,7 +28,7 @@ export interface CertifyOptions {
   readonly now: () => number;
   readonly stop: () => boolean;
   /** Whether to end at a witness: a direction that training missed and could use. */
-  readonly repair: boolean;
+  readonly repair: () => boolean;
 }
 
 /** How a certification ended. */
@@ -43,8 +43,8 @@ const HALVED = 0.6;
 /** ... in so many seconds, or this share of the time so far, whichever is longer. */
 const PATIENCE_SECONDS = 4;
 const PATIENCE_SHARE = 0.4;
-/** A gain below this part of the objective does not count: after a stretch without one the work ends. */
-const SETTLED = 2e-3;
+/** A gain below this part of the gap does not count: after a stretch without one the work ends. */
+const SETTLED = 0.03;
 const STRETCH_SECONDS = 6;
 const STRETCH_SHARE = 0.4;
 const JOINT_SLICE = 0.3;
@@ -82,7 +82,7 @@ export function* certifyIterate(
     const gap = relativeGap(objective, bound.value);
     if (gap <= options.tolerance || stop()) return { bound, witness: null };
     if (witness !== null) {
-      if (options.repair && witness.value > core.beta * VIOLATED) return { bound, witness };
+      if (options.repair() && witness.value > core.beta * VIOLATED) return { bound, witness };
       target = witness.value * (1 + MARGIN);
     } else if (finished) return { bound, witness: null };
     if (gap < HALVED * since.gap) since = { seconds: now(), gap };
@@ -113,14 +113,15 @@ function* certifyJointly(
     best = { value, v, maximum, method: "transport", proof: () => outputProof(core, v, searches) };
   };
 
+  const gained = (value: number, before: number): boolean => value - before > SETTLED * (objective - value);
+
   // 1. The dual point, until it gains little.
   const began = now();
   let since = { seconds: began, value: Number.NEGATIVE_INFINITY };
   const { data: Z, rows: n, cols: r } = core.Z;
   for (const found of jointDual(compute, { loss, y: core.y, beta: core.beta, Z, n, r, v }, seed, enough)) {
     if (found !== null) {
-      if (found.lowerBound > since.value + SETTLED * Math.abs(objective))
-        since = { seconds: now(), value: found.lowerBound };
+      if (gained(found.lowerBound, since.value)) since = { seconds: now(), value: found.lowerBound };
       point = found;
       keep(found);
     }
@@ -138,7 +139,7 @@ function* certifyJointly(
     side.advance(Number.NEGATIVE_INFINITY, () => stop() || now() >= until);
     keep(point);
     yield best;
-    if (best.value > since.value + SETTLED * Math.abs(objective)) since = { seconds: now(), value: best.value };
+    if (gained(best.value, since.value)) since = { seconds: now(), value: best.value };
     else if (now() - since.seconds > Math.max(STRETCH_SECONDS, STRETCH_SHARE * (now() - began))) break;
   }
   return best;

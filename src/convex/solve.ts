@@ -147,7 +147,14 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
       iterate = { ...iterate, v: quick.v };
     }
     own = boundOverSeen(context, [...seen.values()], iterate, stop);
-    const certifying = certifyIterate(compute, context, iterate, { tolerance, seed, now, stop, repair });
+    const mayRepair = repair;
+    const certifying = certifyIterate(compute, context, iterate, {
+      tolerance,
+      seed,
+      now,
+      stop,
+      repair: () => mayRepair && !used(trainShare),
+    });
     let climb = certifying.next();
     for (; climb.done !== true; climb = certifying.next()) {
       keep(climb.value);
@@ -155,7 +162,7 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
     }
     keep(climb.value.bound);
     const { witness } = climb.value;
-    if (witness === null || used(trainShare)) break;
+    if (witness === null) break;
     iterate = withUnit(context, iterate, witness);
   }
 

@@ -19,8 +19,10 @@ export const MOST_PAIRS = 3e7;
 const FIRST_SLICE = 0.02;
 const SLICE_GROWTH = 1.15;
 const LONGEST_SLICE = 0.5;
-/** Every n-th slice goes to the method that had the fewest; the others to the one that promises most. */
-const EXPLORE_EVERY = 4;
+/** Every n-th slice of a side goes to the method that had the fewest, the others to the one that promises most; n grows once. */
+const EXPLORE_EARLY = 3;
+const EXPLORE_LATE = 8;
+const EARLY_SLICES = 14;
 /** An excess over the target smaller than this, relatively, is none. */
 const TINY_EXCESS = 1e-14;
 
@@ -197,7 +199,7 @@ function pick(runners: readonly Runner[], slice: number): Runner | null {
   if (first === undefined) return null;
   const total = open.reduce((sum, { slices }) => sum + slices, 0);
   const fewest = open.reduce((a, b) => (b.slices < a.slices ? b : a));
-  if (fewest.slices === 0 || total % EXPLORE_EVERY === 0) return fewest;
+  if (fewest.slices === 0 || total % (total < EARLY_SLICES ? EXPLORE_EARLY : EXPLORE_LATE) === 0) return fewest;
   const promise = ({ excess, rate }: Runner): number => excess - rate * slice;
   return open.reduce((a, b) => (promise(b) < promise(a) ? b : a));
 }
