@@ -1,0 +1,31 @@
+import type { Operation } from "./operation.ts";
+
+/** The sum of two values of `size` numbers a sample: where a residual layer joins its two paths. */
+export function addOperation(size: number): Operation {
+  return {
+    name: "add",
+    inputs: [size, size],
+    size,
+    rows: 0,
+    parameters: [],
+    saved: 0,
+    state: 0,
+    scratch: () => 0,
+
+    forward({ kernels, n }, _, [a, b], y) {
+      y.forEach((out, k) => {
+        out.set(a![k]!.subarray(0, n * size));
+        kernels.axpy(n * size, 1, b![k]!, out);
+      });
+    },
+
+    backward({ kernels, n }, _, { dy, dx, accumulate }) {
+      dx.forEach((into, input) => {
+        into?.forEach((out, k) => {
+          if (accumulate[input] === true) kernels.axpy(n * size, 1, dy[k]!, out);
+          else out.set(dy[k]!.subarray(0, n * size));
+        });
+      });
+    },
+  };
+}
