@@ -3,10 +3,14 @@
  * the neural tangent kernel (ntk) - and Gram matrices of them by tiles. It knows architectures and `compute`; it must not
  * know files, tables or losses.
  */
+export * from "./convergence.ts";
+export * from "./dynamics.ts";
 export { makeEngine } from "./engine.ts";
 export { type GramPlan, gram, gramTiles, placeTile, planGram, tileEntries } from "./gram.ts";
 export { checkInputs, type InputChecks } from "./input-checks.ts";
+export { type KernelEigen, kernelEigen } from "./kernel-eigen.ts";
 export { checkLimit } from "./limit.ts";
 export { matrixSpectrum, type SpectrumEnds, spectrumEnds } from "./spectrum.ts";
+export { taylorModel } from "./taylor.ts";
 export * from "./types.ts";
 export { vectorEngine } from "./vectors.ts";

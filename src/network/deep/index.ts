@@ -5,5 +5,13 @@
 export type { AffineOperation } from "./affine.ts";
 export { type GraphNode, type NetworkGraph, networkGraph } from "./graph.ts";
 export { initialize } from "./initialize.ts";
+export {
+  type Model,
+  type ModelOptions,
+  networkModel,
+  type ParameterRange,
+  symmetricModel,
+  trainedRanges,
+} from "./model.ts";
 export { blockSize, type Operation, type ParameterBlock, type Series } from "./operation.ts";
 export { Tape, type TapeOptions } from "./tape.ts";
