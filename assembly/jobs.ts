@@ -7,6 +7,7 @@ import { pairRecursion } from "./pairs";
 import { randomBits, randomNormal, randomUniform } from "./random";
 import { at, bytes } from "./simd";
 import { solveColumns, solveRows } from "./triangular";
+import { gatherWindows, scatterWindows } from "./windows";
 
 /**
  * The jobs of the thread team: each is cut into parts by thread index alone, so its result depends on the number of
@@ -19,6 +20,10 @@ const ENTRIES = 16;
 
 /** Added to the number of a job that runs in f32. */
 const F32 = 64;
+
+/** Jobs of both precisions behind those of f64 alone. */
+const GATHER_WINDOWS = 17;
+const SCATTER_WINDOWS = 18;
 
 // @ts-ignore: decorator
 @inline
@@ -161,6 +166,16 @@ function executeReal<T extends number>(job: i32, c: usize, id: i32, count: i32, 
     const offset = bytes<T>(from);
     applyBinary<T>(int(c, 0), to - from, pointer(c, 2) + offset, pointer(c, 3) + offset, pointer(c, 4) + offset);
   } else if (job == 7) pairRecursionPart<T>(c, id, count, work);
+  else if (job == GATHER_WINDOWS) {
+    // images rows shape images patches
+    const rows = int(c, 0) * int(c, 1);
+    gatherWindows<T>(cut(rows, 1, id, count), cut(rows, 1, id + 1, count), pointer(c, 2), pointer(c, 3), pointer(c, 4));
+  } else if (job == SCATTER_WINDOWS) {
+    // Whole images: windows overlap.
+    const from = cut(int(c, 0), 1, id, count) * int(c, 1);
+    const to = cut(int(c, 0), 1, id + 1, count) * int(c, 1);
+    scatterWindows<T>(from, to, pointer(c, 2), pointer(c, 3), pointer(c, 4));
+  }
 }
 
 /** The part of thread `id` in job `job`, whose arguments are in the control block. */
@@ -168,7 +183,7 @@ export function execute(job: i32, control: usize, id: i32, count: i32, spaces: u
   const c = control;
   const work = spaces + <usize>id * threadWorkBytes();
   if (job >= F32) executeReal<f32>(job - F32, c, id, count, work);
-  else if (job < 8) executeReal<f64>(job, c, id, count, work);
+  else if (job < 8 || job >= GATHER_WINDOWS) executeReal<f64>(job, c, id, count, work);
   else if (job == 8) {
     // n d p x patterns v out
     const words = (int(c, 0) + 31) >> 5;

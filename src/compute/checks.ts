@@ -1,6 +1,6 @@
 import { decodeImageProgram, IMAGE_SLOTS, imageNeeds } from "./image-program.ts";
-import type { ElementwiseKernels, Kernels, RealArray, RealKernels, StreamKey } from "./types.ts";
-import { ELEMENTWISE, PAIR_SLOTS, PAIR_STEP_SIZE, PAIR_STEPS, patternWords } from "./types.ts";
+import type { ElementwiseKernels, Kernels, RealArray, RealKernels, StreamKey, WindowShape } from "./types.ts";
+import { ELEMENTWISE, PAIR_SLOTS, PAIR_STEP_SIZE, PAIR_STEPS, patternWords, windowSizes } from "./types.ts";
 
 /** Throws unless a kernel may use the array: it is in the memory of the kernels and not released. */
 export type Ownership = (array: RealArray | Uint32Array, kernel: string, name: string) => void;
@@ -59,6 +59,13 @@ function checkedReal<A extends RealArray>(
       raw[name](n, x, out);
     },
   ]);
+  const windows = (name: string, n: number, shape: WindowShape, images: A, patches: A): void => {
+    const { circular: _, top, left, ...counts } = shape;
+    sizes(name, { n, top, left, ...counts });
+    const each = windowSizes(shape);
+    vector(name, "images", n * each.image, images);
+    vector(name, "patches", n * each.patches, patches);
+  };
   return {
     ...(Object.fromEntries(elementwise) as ElementwiseKernels<A>),
     gemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) {
@@ -121,6 +128,14 @@ function checkedReal<A extends RealArray>(
       vector("reluMask", "g", n, g);
       vector("reluMask", "out", n, out);
       raw.reluMask(n, x, g, out);
+    },
+    gatherWindows(n, shape, images, patches) {
+      windows("gatherWindows", n, shape, images, patches);
+      raw.gatherWindows(n, shape, images, patches);
+    },
+    scatterWindows(n, shape, patches, images) {
+      windows("scatterWindows", n, shape, images, patches);
+      raw.scatterWindows(n, shape, patches, images);
     },
     atan2(n, y, x, out) {
       sizes("atan2", { n });

@@ -13,10 +13,21 @@ export {
 } from "./conjugate-gradients.ts";
 export { createCompute } from "./create.ts";
 export { type DoctorReport, doctorReport } from "./doctor.ts";
+export { hutchTrace, type TraceEstimate } from "./hutch.ts";
 export { type LanczosOptions, type LanczosResult, lanczos } from "./lanczos.ts";
 export { matrixOperator, normalOperator, type SymmetricOperator } from "./operator.ts";
 export { type OutsideMatrix, outsideMatrix } from "./outside.ts";
 export { factorPivotedQr, factorQr, leastSquares, multiplyByQ, type QrFactors, qrRank, thinQ } from "./qr.ts";
+export { type SpectralDensity, smoothedDensity, spectralDensity } from "./stochastic-lanczos.ts";
 export { numericalRank, svd } from "./svd.ts";
-export type { BackendInfo, BackendName, Compute, ComputeOptions, Kernels, RealKernels, Scope } from "./types.ts";
-export { patternWords } from "./types.ts";
+export type {
+  BackendInfo,
+  BackendName,
+  Compute,
+  ComputeOptions,
+  Kernels,
+  RealKernels,
+  Scope,
+  WindowShape,
+} from "./types.ts";
+export { patternWords, windowSizes } from "./types.ts";

@@ -3,6 +3,7 @@ import { symmetricEigen } from "./eigen.ts";
 import { elementwiseReference } from "./reference-elementwise.ts";
 import { imagePairsReference } from "./reference-images.ts";
 import { pairRecursionReference } from "./reference-pairs.ts";
+import { windowsReference } from "./reference-windows.ts";
 import type { Kernels, RealArray, RealKernels, StreamKey } from "./types.ts";
 import { patternWords } from "./types.ts";
 
@@ -24,6 +25,7 @@ function streamUniform(key: StreamKey, index: number): number {
 /** Naive loops of one precision: f64 arithmetic, rounded where an array of f32 is written. */
 const realKernels: RealKernels<RealArray> = {
   ...elementwiseReference,
+  ...windowsReference,
   pairRecursion: pairRecursionReference,
   gemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) {
     for (let i = 0; i < m; i++) {

@@ -50,6 +50,31 @@ export type ElementwiseKernels<A extends RealArray> = {
 };
 
 /**
+ * How windows lie in an image, height x width x channels: window (i, j) begins at row i strideHeight - top and column
+ * j strideWidth - left. Outside the image there are zeros, or with `circular` the image again.
+ */
+export interface WindowShape {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly filterHeight: number;
+  readonly filterWidth: number;
+  readonly strideHeight: number;
+  readonly strideWidth: number;
+  readonly top: number;
+  readonly left: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly circular: boolean;
+}
+
+/** Numbers of an image, and of all its windows. */
+export function windowSizes(shape: WindowShape): { readonly image: number; readonly patches: number } {
+  const { height, width, channels, filterHeight, filterWidth, outHeight, outWidth } = shape;
+  return { image: height * width * channels, patches: outHeight * outWidth * filterHeight * filterWidth * channels };
+}
+
+/**
  * Dense kernels of one precision. Matrices are row-major; `lda` is the distance between rows. Every array argument must
  * come from a {@link Scope} of the same {@link Compute} (else TypeError); an array shorter than the shape asks for is a
  * RangeError that names both. Zero-sized shapes are allowed everywhere. NaN and infinity propagate as in IEEE
@@ -95,6 +120,10 @@ export interface RealKernels<A extends RealArray> extends ElementwiseKernels<A> 
   norm1(n: number, x: A): number;
   /** out_i <- g_i where x_i > 0, else 0: the derivative of {@link relu} applied to g. `out` may be `x` or `g`. */
   reluMask(n: number, x: A, g: A, out: A): void;
+  /** patches (n x outHeight x outWidth x filterHeight x filterWidth x channels) <- the windows of n images. */
+  gatherWindows(n: number, shape: WindowShape, images: A, patches: A): void;
+  /** images += the patches, each where its window lies: the transpose of {@link gatherWindows}. */
+  scatterWindows(n: number, shape: WindowShape, patches: A, images: A): void;
   /** out_i <- the angle of the point (x_i, y_i), in [-pi, pi], to 2 ulp (f32: 4). `out` may be `y` or `x`. */
   atan2(n: number, y: A, x: A, out: A): void;
   /**

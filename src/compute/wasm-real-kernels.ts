@@ -1,7 +1,7 @@
 import type { KernelMemory } from "./memory.ts";
 import type { Job, Team } from "./team.ts";
-import type { ElementwiseKernels, RealArray, RealKernels } from "./types.ts";
-import { ELEMENTWISE, PAIR_STEP_SIZE } from "./types.ts";
+import type { ElementwiseKernels, RealArray, RealKernels, WindowShape } from "./types.ts";
+import { ELEMENTWISE, PAIR_STEP_SIZE, windowSizes } from "./types.ts";
 
 /** Jobs of assembly/jobs.ts in both precisions; `reals` marks the arguments that are real numbers (always f64). */
 const GEMM: Job = { code: 0, reals: (1 << 5) | (1 << 10) };
@@ -12,6 +12,8 @@ const SYRK: Job = { code: 4, reals: (1 << 3) | (1 << 6) };
 const UNARY: Job = { code: 5, reals: 0 };
 const BINARY: Job = { code: 6, reals: 0 };
 const PAIR_RECURSION: Job = { code: 7, reals: 0 };
+const GATHER_WINDOWS: Job = { code: 17, reals: 0 };
+const SCATTER_WINDOWS: Job = { code: 18, reals: 0 };
 /** Functions of the binary job. */
 const RELU_MASK = 0;
 const ATAN2 = 1;
@@ -48,6 +50,13 @@ export interface WasmRealKernels {
   ): void;
 }
 
+/** A shape as assembly/windows.ts reads it. */
+function shapeWords(shape: WindowShape): number[] {
+  const { height, width, channels, filterHeight, filterWidth, strideHeight, strideWidth, top, left } = shape;
+  const filter = [filterHeight, filterWidth, strideHeight, strideWidth, top, left];
+  return [height, width, channels, ...filter, shape.outHeight, shape.outWidth, shape.circular ? 1 : 0];
+}
+
 /** The kernels of assembly/ in one precision, on the threads of `team`. Arguments are not checked here. */
 export function wasmRealKernels(team: Team, memory: KernelMemory, precision: "F64" | "F32"): WasmRealKernels {
   const { exports } = team;
@@ -78,6 +87,14 @@ export function wasmRealKernels(team: Team, memory: KernelMemory, precision: "F6
         run(UNARY, threadsFor(n * entryWork), [kind, n, x.byteOffset, out.byteOffset]),
     ];
   });
+  const windows = (job: Job, n: number, shape: WindowShape, images: RealArray, patches: RealArray): void => {
+    memory.scope((scope) => {
+      const words = scope.u32(12);
+      words.set(shapeWords(shape));
+      const threads = threadsFor(n * windowSizes(shape).patches * CHEAP_ENTRY_WORK);
+      run(job, threads, [n, shape.outHeight, words.byteOffset, images.byteOffset, patches.byteOffset]);
+    });
+  };
   const rankUpdate: WasmRealKernels["rankUpdate"] = (trans, n, k, alpha, a, lda, beta, c, ldc) => {
     run(SYRK, threadsFor((n * n * k) / 2), [trans ? 1 : 0, n, k, alpha, a, lda, beta, c, ldc]);
   };
@@ -105,6 +122,8 @@ export function wasmRealKernels(team: Team, memory: KernelMemory, precision: "F6
     normInf: (n, x) => exports[`normInf${precision}`](n, x.byteOffset),
     norm1: (n, x) => exports[`norm1${precision}`](n, x.byteOffset),
     reluMask: (n, x, g, out) => binary(RELU_MASK, CHEAP_ENTRY_WORK, n, x, g, out),
+    gatherWindows: (n, shape, images, patches) => windows(GATHER_WINDOWS, n, shape, images, patches),
+    scatterWindows: (n, shape, patches, images) => windows(SCATTER_WINDOWS, n, shape, images, patches),
     atan2: (n, y, x, out) => binary(ATAN2, ENTRY_WORK, n, y, x, out),
     pairRecursion(lower, rows, cols, program, rowNumbers, rowStride, colNumbers, colStride, k, ldk, theta, ldt) {
       const steps = Math.floor(program.length / PAIR_STEP_SIZE);

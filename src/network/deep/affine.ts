@@ -1,7 +1,8 @@
-import type { RealArray } from "../../compute/types.ts";
+import { windowSizes } from "../../compute/index.ts";
+import type { RealArray, RealKernels } from "../../compute/types.ts";
 import type { ConvLayer, DenseLayer, Shape } from "../architecture/index.ts";
 import type { BackwardPass, Frame, Operation, ParameterBlock, Series } from "./operation.ts";
-import { gatherPatches, patchGeometry, scatterPatches } from "./patches.ts";
+import { layerWindows } from "./windows.ts";
 
 /**
  * Rows of inputs times weights: y = scale R(x) W' + biasScale b, with R(x) the patches of an image (convolution) or the
@@ -16,16 +17,23 @@ export interface AffineOperation extends Operation {
   readonly biasScale: number;
   readonly hasBias: boolean;
   /** R(x) of n samples, n rows x fanIn; x itself when that is the same, else written to `out`. */
-  patches<A extends RealArray>(n: number, x: A, out: A): A;
+  patches<A extends RealArray>(kernels: RealKernels<A>, n: number, x: A, out: A): A;
 }
+
+/** Patches of as many samples are made at a time as have so many numbers: they stay in the cache until they are used. */
+const CHUNK = 1 << 20;
 
 /** The operation of a dense layer (on each pixel of an image) or a convolution on inputs of a shape. */
 export function affineOperation(layer: DenseLayer | ConvLayer, input: Shape, output: Shape): AffineOperation {
   const channels = input[input.length - 1]!;
-  const geometry = layer.kind === "conv" ? patchGeometry(layer, input, output) : null;
-  const fanIn = geometry === null ? channels : geometry.taps * channels;
-  const { width } = layer;
+  const inputSize = input.reduce((product: number, size) => product * size, 1);
   const rows = output.slice(0, -1).reduce((product: number, size) => product * size, 1);
+  const { width } = layer;
+  const fanIn = layer.kind === "conv" ? layer.filter[0] * layer.filter[1] * channels : channels;
+  // A filter of one pixel that does not skip any takes the image as it is.
+  const isCopied = layer.kind === "conv" && (layer.filter[0] * layer.filter[1] > 1 || rows * channels !== inputSize);
+  const windows = isCopied ? layerWindows(layer, input, output) : null;
+  const patchSize = windows === null ? 0 : windowSizes(windows).patches;
   const isNtk = layer.parametrization === "ntk";
   const spread = layer.wStd / Math.sqrt(fanIn);
   const hasBias = layer.bStd > 0;
@@ -36,45 +44,53 @@ export function affineOperation(layer: DenseLayer | ConvLayer, input: Shape, out
     ...(hasBias ? [{ name: "bias" as const, shape: [width], std: isNtk ? 1 : layer.bStd, mean: 0 }] : []),
   ];
   const weights = width * fanIn;
-  const patches = <A extends RealArray>(n: number, x: A, out: A): A => {
-    if (geometry === null) return x;
-    gatherPatches(geometry, n, x, out);
+  const patches = <A extends RealArray>(kernels: RealKernels<A>, n: number, x: A, out: A): A => {
+    if (windows === null) return x;
+    kernels.gatherWindows(n, windows, x, out);
     return out;
   };
-  const inputSize = input.reduce((product: number, size) => product * size, 1);
+  /** Samples whose patches are made together. */
+  const chunkOf = (n: number): number => (windows === null ? n : Math.min(n, Math.ceil(CHUNK / patchSize)));
+  /** Samples from .. to of an array with `size` numbers a sample. */
+  const part = <A extends RealArray>(array: A, from: number, size: number): A =>
+    (from === 0 ? array : array.subarray(from * size)) as A;
 
   return {
     kind: "affine",
     name: layer.kind,
     inputs: [inputSize],
     size: rows * width,
+    rows,
     parameters,
     saved: 0,
     state: 0,
     width,
     fanIn,
-    rows,
     scale,
     biasScale,
     hasBias,
     patches,
-    scratch: (n) => (geometry === null ? 0 : n * rows * fanIn),
+    scratch: (n) => chunkOf(n) * patchSize,
 
     forward({ kernels, n, scratch }, theta, [x], y) {
-      const all = n * rows;
       const isBiased = (k: number): boolean => hasBias && k < theta.length;
       y.forEach((out, k) => {
-        if (isBiased(k)) fillRows(out, theta[k]!.subarray(weights, weights + width), biasScale, all);
+        if (isBiased(k)) fillRows(out, theta[k]!.subarray(weights, weights + width), biasScale, n * rows);
       });
-      x!.forEach((coefficient, j) => {
-        const R = patches(n, coefficient, scratch);
-        for (let i = 0; i < theta.length && i + j < y.length; i++) {
-          const k = i + j;
-          // The first product that goes into y[k] replaces what was there.
-          const beta = isBiased(k) || i < Math.min(k, theta.length - 1) ? 1 : 0;
-          kernels.gemm(false, true, all, width, fanIn, scale, R, fanIn, theta[i]!, fanIn, beta, y[k]!, width);
-        }
-      });
+      const chunk = chunkOf(n);
+      for (let from = 0; from < n; from += chunk) {
+        const count = Math.min(chunk, n - from);
+        x!.forEach((coefficient, j) => {
+          const R = patches(kernels, count, part(coefficient, from, inputSize), scratch);
+          for (let i = 0; i < theta.length && i + j < y.length; i++) {
+            const k = i + j;
+            // The first product that goes into y[k] replaces what was there.
+            const beta = isBiased(k) || i < Math.min(k, theta.length - 1) ? 1 : 0;
+            const out = part(y[k]!, from, rows * width);
+            kernels.gemm(false, true, count * rows, width, fanIn, scale, R, fanIn, theta[i]!, fanIn, beta, out, width);
+          }
+        });
+      }
     },
 
     backward(frame, theta, pass) {
@@ -88,15 +104,21 @@ export function affineOperation(layer: DenseLayer | ConvLayer, input: Shape, out
     const { kernels, n, scratch } = frame;
     const dx = pass.dx[0];
     if (dx === null || dx === undefined) return;
-    const all = n * rows;
     const adds = pass.accumulate[0] === true;
+    const chunk = chunkOf(n);
     dx.forEach((out, k) => {
-      const dR = geometry === null ? out : scratch;
-      for (let i = 0; i < theta.length && i <= k; i++) {
-        const beta = i > 0 || (geometry === null && adds) ? 1 : 0;
-        kernels.gemm(false, false, all, fanIn, width, scale, pass.dy[k - i]!, width, theta[i]!, fanIn, beta, dR, fanIn);
+      if (windows !== null && !adds) out.fill(0, 0, n * inputSize);
+      for (let from = 0; from < n; from += chunk) {
+        const count = Math.min(chunk, n - from);
+        const image = part(out, from, inputSize);
+        const dR = windows === null ? image : scratch;
+        for (let i = 0; i < theta.length && i <= k; i++) {
+          const beta = i > 0 || (windows === null && adds) ? 1 : 0;
+          const dy = part(pass.dy[k - i]!, from, rows * width);
+          kernels.gemm(false, false, count * rows, fanIn, width, scale, dy, width, theta[i]!, fanIn, beta, dR, fanIn);
+        }
+        if (windows !== null) kernels.scatterWindows(count, windows, dR, image);
       }
-      if (geometry !== null) scatterPatches(geometry, n, dR, out, adds);
     });
   }
 
@@ -107,19 +129,23 @@ export function affineOperation(layer: DenseLayer | ConvLayer, input: Shape, out
   ): void {
     const { kernels, n, scratch, ones } = frame;
     if (gradient === null) return;
-    const all = n * rows;
     const orders = gradient.length;
-    x[0]!.slice(0, orders).forEach((coefficient, j) => {
-      const R = patches(n, coefficient, scratch);
-      for (let k = j; k < orders; k++) {
-        const into = gradient[k]!;
-        kernels.gemm(true, false, width, fanIn, all, factor * scale, dy[k - j]!, width, R, fanIn, 1, into, fanIn);
-      }
-    });
+    const chunk = chunkOf(n);
+    for (let from = 0; from < n; from += chunk) {
+      const count = Math.min(chunk, n - from);
+      x[0]!.slice(0, orders).forEach((coefficient, j) => {
+        const R = patches(kernels, count, part(coefficient, from, inputSize), scratch);
+        for (let k = j; k < orders; k++) {
+          const out = part(dy[k - j]!, from, rows * width);
+          const into = gradient[k]!;
+          kernels.gemm(true, false, width, fanIn, count * rows, factor * scale, out, width, R, fanIn, 1, into, fanIn);
+        }
+      });
+    }
     if (!hasBias) return;
     gradient.forEach((into, k) => {
-      const part = into.subarray(weights, weights + width) as A;
-      kernels.gemv(true, all, width, factor * biasScale, dy[k]!, width, ones, 1, part);
+      const biases = into.subarray(weights, weights + width) as A;
+      kernels.gemv(true, n * rows, width, factor * biasScale, dy[k]!, width, ones, 1, biases);
     });
   }
 }

@@ -1,95 +1,149 @@
+import type { RealArray } from "../../compute/types.ts";
 import type { GlobalPoolLayer, PoolLayer, Shape } from "../architecture/index.ts";
 import type { Operation } from "./operation.ts";
-import { patchGeometry } from "./patches.ts";
+import { layerWindows, windowSources } from "./windows.ts";
+
+/** Where the entries of windows are: for a pooled pixel and a tap, the pixel of the image, or -1. */
+interface Pooling {
+  readonly channels: number;
+  readonly inputSize: number;
+  readonly size: number;
+  readonly taps: number;
+  readonly sources: Int32Array;
+}
 
 /**
  * The largest, the sum, or the average of each channel over windows. An average divides by the whole window, zero padding
  * included; a maximum sees no padding, and its derivative belongs to the first of equal entries.
  */
 export function poolOperation(layer: PoolLayer, input: Shape, output: Shape): Operation {
-  const geometry = patchGeometry(layer, input, output);
-  const { channels, inputPixels, outputPixels, taps, sources } = geometry;
-  const [inputSize, size] = [inputPixels * channels, outputPixels * channels];
+  const windows = layerWindows(layer, input, output);
+  const { channels } = windows;
+  const [inputSize, size] = [input, output].map((shape) => shape.reduce((product: number, n) => product * n, 1));
+  const taps = windows.filterHeight * windows.filterWidth;
+  const pooling: Pooling = { channels, inputSize: inputSize!, size: size!, taps, sources: windowSources(windows) };
   const isMax = layer.how === "max";
   const factor = layer.how === "average" ? 1 / taps : 1;
 
   return {
     name: `${layer.how}-pool`,
-    inputs: [inputSize],
-    size,
+    inputs: [pooling.inputSize],
+    size: pooling.size,
     rows: 0,
     parameters: [],
     // Where the largest entries are, as numbers of input entries of a sample.
-    saved: isMax ? size : 0,
+    saved: isMax ? pooling.size : 0,
     state: 0,
     scratch: () => 0,
 
     forward({ n, saved }, _, [x], y) {
-      for (let sample = 0; sample < n; sample++) {
-        const [from, to] = [sample * inputSize, sample * size];
-        for (let pixel = 0; pixel < outputPixels; pixel++) {
-          for (let c = 0; c < channels; c++) {
-            const at = to + pixel * channels + c;
-            if (isMax) {
-              let largest = -1;
-              for (let t = 0; t < taps; t++) {
-                const source = sources[pixel * taps + t]!;
-                if (source < 0) continue;
-                const entry = source * channels + c;
-                const value = x![0]![from + entry];
-                // NaN wins, and stays.
-                if (largest < 0 || value > x![0]![from + largest] || Number.isNaN(value)) largest = entry;
-              }
-              saved[at] = largest;
-              y.forEach((out, k) => {
-                out[at] = x![k]![from + largest];
-              });
-            } else {
-              y.forEach((out, k) => {
-                const plane = x![k]!;
-                let sum = 0;
-                for (let t = 0; t < taps; t++) {
-                  const source = sources[pixel * taps + t]!;
-                  if (source >= 0) sum += plane[from + source * channels + c];
-                }
-                out[at] = factor * sum;
-              });
-            }
-          }
-        }
+      if (!isMax) {
+        y.forEach((out, k) => {
+          out.fill(0, 0, n * pooling.size);
+          addWindows(pooling, n, x![k]!, out, factor);
+        });
+        return;
       }
+      findLargest(pooling, n, x![0]!, y[0]!, saved);
+      y.slice(1).forEach((out, k) => {
+        const plane = x![k + 1]!;
+        for (let at = 0; at < n * pooling.size; at++)
+          out[at] = plane[Math.floor(at / pooling.size) * pooling.inputSize + saved[at]];
+      });
     },
 
     backward({ n, saved }, _, { dy, dx, accumulate }) {
       dx[0]?.forEach((out, k) => {
         const cotangent = dy[k]!;
-        if (accumulate[0] !== true) out.fill(0, 0, n * inputSize);
-        for (let sample = 0; sample < n; sample++) {
-          const [into, from] = [sample * inputSize, sample * size];
-          for (let pixel = 0; pixel < outputPixels; pixel++) {
-            for (let c = 0; c < channels; c++) {
-              const at = from + pixel * channels + c;
-              if (isMax) {
-                out[into + saved[at]] += cotangent[at];
-                continue;
-              }
-              for (let t = 0; t < taps; t++) {
-                const source = sources[pixel * taps + t]!;
-                if (source >= 0) out[into + source * channels + c] += factor * cotangent[at];
-              }
-            }
-          }
+        if (accumulate[0] !== true) out.fill(0, 0, n * pooling.inputSize);
+        if (!isMax) {
+          spreadWindows(pooling, n, cotangent, out, factor);
+          return;
+        }
+        for (let sample = 0, at = 0; sample < n; sample++) {
+          const into = sample * pooling.inputSize;
+          for (const end = at + pooling.size; at < end; at++) out[into + saved[at]] += cotangent[at];
         }
       });
     },
   };
 }
 
+/** y <- the largest entry of each window, `places` <- where it is in its sample. NaN wins, and stays. */
+function findLargest(
+  { channels, inputSize, size, taps, sources }: Pooling,
+  n: number,
+  x: RealArray,
+  y: RealArray,
+  places: RealArray,
+): void {
+  const pixels = size / channels;
+  for (let sample = 0, at = 0; sample < n; sample++) {
+    const from = sample * inputSize;
+    for (let pixel = 0; pixel < pixels; pixel++, at += channels) {
+      let isFirst = true;
+      for (let tap = pixel * taps; tap < (pixel + 1) * taps; tap++) {
+        const source = sources[tap]!;
+        if (source < 0) continue;
+        const entry = source * channels;
+        for (let c = 0; c < channels; c++) {
+          const value = x[from + entry + c];
+          // The negation keeps NaN.
+          if (isFirst || !(value <= y[at + c])) {
+            y[at + c] = value;
+            places[at + c] = entry + c;
+          }
+        }
+        isFirst = false;
+      }
+    }
+  }
+}
+
+/** y += factor times the sums of the windows of x. */
+function addWindows(
+  { channels, inputSize, size, taps, sources }: Pooling,
+  n: number,
+  x: RealArray,
+  y: RealArray,
+  factor: number,
+): void {
+  for (let sample = 0; sample < n; sample++) {
+    for (let tap = 0; tap < sources.length; tap++) {
+      if (sources[tap]! < 0) continue;
+      const from = sample * inputSize + sources[tap]! * channels;
+      const to = sample * size + Math.floor(tap / taps) * channels;
+      for (let c = 0; c < channels; c++) y[to + c] += factor * x[from + c];
+    }
+  }
+}
+
+/** x += factor times y, spread over the windows. */
+function spreadWindows(
+  { channels, inputSize, size, taps, sources }: Pooling,
+  n: number,
+  y: RealArray,
+  x: RealArray,
+  factor: number,
+): void {
+  for (let sample = 0; sample < n; sample++) {
+    for (let tap = 0; tap < sources.length; tap++) {
+      if (sources[tap]! < 0) continue;
+      const to = sample * inputSize + sources[tap]! * channels;
+      const from = sample * size + Math.floor(tap / taps) * channels;
+      for (let c = 0; c < channels; c++) x[to + c] += factor * y[from + c];
+    }
+  }
+}
+
 /** The sum or the average of each channel over all pixels. */
 export function globalPoolOperation(layer: GlobalPoolLayer, input: Shape): Operation {
   const channels = input[input.length - 1]!;
   const inputSize = input.reduce((product: number, length) => product * length, 1);
-  const factor = layer.how === "average" ? channels / inputSize : 1;
+  const pixels = inputSize / channels;
+  const factor = layer.how === "average" ? 1 / pixels : 1;
+  const sources = Int32Array.from({ length: pixels }, (_, pixel) => pixel);
+  const pooling: Pooling = { channels, inputSize, size: channels, taps: pixels, sources };
   return {
     name: `global-${layer.how}-pool`,
     inputs: [inputSize],
@@ -103,24 +157,14 @@ export function globalPoolOperation(layer: GlobalPoolLayer, input: Shape): Opera
     forward({ n }, _, [x], y) {
       y.forEach((out, k) => {
         out.fill(0, 0, n * channels);
-        const plane = x![k]!;
-        for (let sample = 0; sample < n; sample++) {
-          for (let at = 0; at < inputSize; at++)
-            out[sample * channels + (at % channels)] += plane[sample * inputSize + at];
-        }
-        for (let at = 0; at < n * channels; at++) out[at] *= factor;
+        addWindows(pooling, n, x![k]!, out, factor);
       });
     },
 
     backward({ n }, _, { dy, dx, accumulate }) {
       dx[0]?.forEach((out, k) => {
-        for (let sample = 0; sample < n; sample++) {
-          for (let at = 0; at < inputSize; at++) {
-            const value = factor * dy[k]![sample * channels + (at % channels)];
-            const place = sample * inputSize + at;
-            out[place] = accumulate[0] === true ? out[place] + value : value;
-          }
-        }
+        if (accumulate[0] !== true) out.fill(0, 0, n * inputSize);
+        spreadWindows(pooling, n, dy[k]!, out, factor);
       });
     },
   };
