@@ -6,15 +6,14 @@ export const INPUT = 0;
 export const CONV = 1;
 export const POOL = 2;
 export const AFFINE = 3;
-export const PIECEWISE = 4;
-export const ERF = 5;
-export const NORMALIZE = 6;
-export const SAVE = 7;
-export const EXCHANGE = 8;
-export const ADD = 9;
-export const DIAGONAL = 10;
-export const MEAN = 11;
-export const TOTAL = 12;
+export const SAVE = 4;
+export const EXCHANGE = 5;
+export const ADD = 6;
+export const DIAGONAL = 7;
+export const MEAN = 8;
+export const TOTAL = 9;
+/** The kinds of duals.ts, from which on a step is one of them. */
+export const DUAL = 32;
 
 /**
  * Numbers of a step: 0 kind, 1 w, 2 b, 3 a, 4 e, 5 height, 6 width, 7 outHeight, 8 outWidth, 9 filterHeight, 10 filterWidth,

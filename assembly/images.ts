@@ -1,17 +1,16 @@
-import { activate, recordNumbers } from "./image-activations";
+import { activateBlock, activatePixels, recordNumbers } from "./image-activations";
 import { diagonal, input, reduce } from "./image-ends";
 import {
   ADD,
   AFFINE,
   CONV,
   DIAGONAL,
+  DUAL,
   EXCHANGE,
   INPUT,
   int,
   lineOf,
   MEAN,
-  NORMALIZE,
-  PIECEWISE,
   POOL,
   real,
   SAVE,
@@ -60,7 +59,7 @@ function pair(
       describe(step, win);
       const next = step + bytes<f64>(STEP);
       const nextKind = s + 1 < steps ? int(next, 0) : -1;
-      const fused = !record && nextKind >= PIECEWISE && nextKind <= NORMALIZE;
+      const fused = win.pairs && !record && nextKind >= DUAL;
       memory.fill(rooms, 0, 2 * roomSize);
       const block = bytes<f64>((win.pairs ? win.ow : 1) * win.outLine);
       let outK = toK;
@@ -71,7 +70,7 @@ function pair(
           sumRows(win, k, o, p, rooms);
           sumRows(win, theta, o, p, rooms + roomSize);
           sumColumns(win, step, rooms, rooms + roomSize, outK, outTheta);
-          if (fused) activate(next, o, p, outK, outTheta, numbers1, numbers2);
+          if (fused) activateBlock(next, o, p, outK, outTheta, numbers1, numbers2);
           outK += block;
           outTheta += block;
         }
@@ -89,16 +88,15 @@ function pair(
         v128.store(theta + j, madd<f64>(w, v128.load(theta + j), madd<f64>(a, before, e)));
         v128.store(k + j, madd<f64>(w, before, b));
       }
-    } else if (kind <= NORMALIZE) {
+    } else if (kind >= DUAL) {
       if (record) recordNumbers(step, k, numbers1);
-      const h = int(step, 5);
-      const pairs = int(step, 16) != 0;
-      const block = bytes<f64>((pairs ? int(step, 6) : 1) * lineOf(int(step, 6)));
-      let at: usize = 0;
-      for (let i = 0; i < h; i++) {
-        const end = pairs ? h : i + 1;
-        for (let p = pairs ? 0 : i; p < end; p++, at += block) {
-          activate(step, i, p, k + at, theta + at, numbers1, numbers2);
+      if (int(step, 16) == 0) activatePixels(step, k, theta, numbers1, numbers2);
+      else {
+        const h = int(step, 5);
+        const block = bytes<f64>(int(step, 6) * lineOf(int(step, 6)));
+        let at: usize = 0;
+        for (let i = 0; i < h; i++) {
+          for (let p = 0; p < h; p++, at += block) activateBlock(step, i, p, k + at, theta + at, numbers1, numbers2);
         }
       }
     } else if (kind == SAVE) {

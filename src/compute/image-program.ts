@@ -1,3 +1,5 @@
+import { DUAL_STEPS, type DualKind, dualNumbers } from "./duals.ts";
+
 /**
  * The programs of {@link Kernels.imagePairs}: lists of steps, {@link IMAGE_STEP_SIZE} numbers each.
  *
@@ -17,23 +19,19 @@ export const IMAGE_STEPS = {
   pool: 2,
   /** As conv with a window of one pixel. */
   affine: 3,
-  /** mean w, factor b: with c = k P Q, slope = w - b acos c; k <- slope k + b p q sqrt(1 - c^2); theta <- slope theta. */
-  piecewise: 4,
-  /** A w, B b, C a: u = B k P Q; k <- A asin u + C; theta <- theta A B P Q / sqrt(1 - u^2). */
-  erf: 5,
-  /** k <- k P Q; theta <- theta P Q. With w = 1 the variance of all pixels of an image is their mean. */
-  normalize: 6,
-  save: 7,
-  exchange: 8,
-  add: 9,
+  save: 4,
+  exchange: 5,
+  add: 6,
   /** From all pairs to those of equal places. */
-  diagonal: 10,
+  diagonal: 7,
   /** w times the sum over equal places, as one pixel. */
-  mean: 11,
+  mean: 8,
   /** w times the sum over all pairs, as one pixel. */
-  total: 12,
-  /** An activation by a function: only {@link imagePairsReference} knows it; `at` and `id` say where its numbers and which. */
-  other: 13,
+  total: 9,
+  /** w, b, a, e: four coefficients of the polynomial before: its numbers m = 0, 1, ... in powers of v, lowest first. */
+  numbers: 10,
+  /** With w, b, a as A, B, C; `at` is where their numbers are. With w = 1 the variance of `normalize` is that of all pixels. */
+  ...DUAL_STEPS,
 } as const;
 
 export type ImageStepKind = keyof typeof IMAGE_STEPS;
@@ -69,7 +67,7 @@ export interface ImageStep {
   readonly id: number;
 }
 
-const KINDS = Object.keys(IMAGE_STEPS) as ImageStepKind[];
+const KINDS = new Map(Object.entries(IMAGE_STEPS).map(([kind, code]) => [code as number, kind as ImageStepKind]));
 
 /** Places for tensors put aside. */
 export const IMAGE_SLOTS = 16;
@@ -96,7 +94,7 @@ export function encodeImageProgram(steps: readonly ImageStep[]): Float64Array {
 export function decodeImageProgram(numbers: Float64Array): readonly ImageStep[] {
   return Array.from({ length: Math.floor(numbers.length / IMAGE_STEP_SIZE) }, (_, s) => {
     const part = numbers.subarray(s * IMAGE_STEP_SIZE, (s + 1) * IMAGE_STEP_SIZE);
-    const kind = KINDS[part[0]!];
+    const kind = KINDS.get(part[0]!);
     if (kind === undefined) throw new RangeError(`step ${s + 1} of an image program has the kind ${part[0]}`);
     const fields = FIELDS.map((name, k) => {
       const value = part[1 + k]!;
@@ -111,9 +109,14 @@ export function tensorLength(height: number, width: number, pairs: boolean): num
   return (pairs ? height * height * width : height) * lineOf(width);
 }
 
-/** The kinds whose numbers are recorded, two an entry of an image. */
-export function isRecorded(kind: ImageStepKind): boolean {
-  return kind === "piecewise" || kind === "erf" || kind === "normalize" || kind === "other";
+/** Whether the numbers of a step are recorded. */
+export function isRecorded(kind: ImageStepKind): kind is DualKind {
+  return Object.hasOwn(DUAL_STEPS, kind);
+}
+
+/** Numbers of an image that a step records: for each of its pixels as many as {@link dualNumbers}. */
+export function recordedLength(kind: DualKind, degree: number, height: number, width: number): number {
+  return dualNumbers(kind, degree) * height * lineOf(width);
 }
 
 /** What a program needs: entries of its largest tensor, slots, entries of the room of its windows, numbers of an image. */
@@ -134,7 +137,7 @@ export function imageNeeds(steps: readonly ImageStep[]): ImageNeeds {
     const { kind, height, width, outHeight, outWidth, pairs, at } = step;
     tensor = Math.max(tensor, tensorLength(height, width, pairs));
     if (kind === "save") slots = Math.max(slots, at + 1);
-    if (isRecorded(kind)) numbers = Math.max(numbers, at + 2 * height * lineOf(width));
+    if (isRecorded(kind)) numbers = Math.max(numbers, at + recordedLength(kind, step.w, height, width));
     if (kind === "conv" || kind === "pool") {
       tensor = Math.max(tensor, tensorLength(outHeight, outWidth, pairs));
       const last = (lineOf(outWidth) - 1) * step.strideWidth + step.filterWidth;

@@ -1,48 +1,44 @@
+import { type DualKind, dualNumbers } from "./duals.ts";
 import { decodeImageProgram, type ImageStep, imageNeeds, isRecorded, lineOf, tensorLength } from "./image-program.ts";
+import { dualReference } from "./reference-duals.ts";
 import type { Kernels } from "./types.ts";
-
-/** Writes value and slope at (s, k, t) to out[0], out[1]; k = s = t is the diagonal. */
-export type PairFunction = (s: number, k: number, t: number, out: Float64Array) => void;
-
-/** |c| nearer to 1 than this is 1: as near as rounding brings the cosine of equal patches. */
-const NEAR_ONE = 1 - 2 ** -50;
 
 interface Tensors {
   k: Float64Array;
   theta: Float64Array;
 }
 
-/** The naive kernels of pairs of images, entry by entry; `others` are the functions of the steps `other`. */
-export function imagePairsReference(others: readonly PairFunction[] = []): Kernels["imagePairs"] {
-  return (record, lower, rows, cols, program, images1, images2, numbers1, numbers2, nngp, ntk) => {
-    const steps = decodeImageProgram(program);
-    const { image, numbers } = imageNeeds(steps);
-    const part = (array: Float64Array, size: number, i: number): Float64Array =>
-      array.subarray(i * size, (i + 1) * size);
-    for (let i = 0; i < rows; i++) {
-      const x = part(images1, image, i);
-      const first = part(numbers1, numbers, i);
-      for (let j = 0; j < (record ? 1 : lower ? i + 1 : cols); j++) {
-        const y = record ? x : part(images2, image, j);
-        const { k, theta } = throughSteps(
-          steps,
-          others,
-          record,
-          x,
-          y,
-          first,
-          record ? first : part(numbers2, numbers, j),
-        );
-        if (nngp !== null) nngp[i * cols + j] = k[0]!;
-        if (ntk !== null) ntk[i * cols + j] = theta[0]!;
-      }
+/** The naive kernels of pairs of images, entry by entry. */
+export const imagePairsReference: Kernels["imagePairs"] = (
+  record,
+  lower,
+  rows,
+  cols,
+  program,
+  images1,
+  images2,
+  numbers1,
+  numbers2,
+  nngp,
+  ntk,
+) => {
+  const steps = decodeImageProgram(program);
+  const { image, numbers } = imageNeeds(steps);
+  const part = (array: Float64Array, size: number, i: number): Float64Array => array.subarray(i * size, (i + 1) * size);
+  for (let i = 0; i < rows; i++) {
+    const x = part(images1, image, i);
+    const first = part(numbers1, numbers, i);
+    for (let j = 0; j < (record ? 1 : lower ? i + 1 : cols); j++) {
+      const y = record ? x : part(images2, image, j);
+      const { k, theta } = throughSteps(steps, record, x, y, first, record ? first : part(numbers2, numbers, j));
+      if (nngp !== null) nngp[i * cols + j] = k[0]!;
+      if (ntk !== null) ntk[i * cols + j] = theta[0]!;
     }
-  };
-}
+  }
+};
 
 function throughSteps(
   steps: readonly ImageStep[],
-  others: readonly PairFunction[],
   record: boolean,
   x: Float64Array,
   y: Float64Array,
@@ -51,13 +47,14 @@ function throughSteps(
 ): Tensors {
   let now: Tensors = { k: new Float64Array(0), theta: new Float64Array(0) };
   const slots: Tensors[] = [];
-  for (const step of steps) {
+  for (const [s, step] of steps.entries()) {
     const { kind, at } = step;
+    if (kind === "numbers") continue;
     if (kind === "input") now = input(step, x, y);
     else if (kind === "conv" || kind === "pool") now = slide(step, now);
     else if (isRecorded(kind)) {
-      if (record) recordNumbers(step, now.k, numbers1);
-      activate(step, others[step.id], now, numbers1, numbers2);
+      if (record) recordNumbers(step, coefficientsOf(steps, s), now.k, numbers1);
+      activate(step, kind, now, numbers1, numbers2);
     } else if (kind === "save") slots[at] = { k: now.k.slice(), theta: now.theta.slice() };
     else if (kind === "exchange") [now, slots[at]] = [slots[at]!, now];
     else if (kind === "diagonal") now = { k: diagonal(step, now.k), theta: diagonal(step, now.theta) };
@@ -167,59 +164,57 @@ function reduce({ height, width, pairs, w }: ImageStep, from: Float64Array): Flo
   return out;
 }
 
-/** Two numbers of each pixel: sqrt(v) (of a step `other`: v) and 1 / sqrt(v) (0 at 0), 1 / sqrt(1 + B v) for erf. */
-function recordNumbers(step: ImageStep, k: Float64Array, numbers: Float64Array): void {
+/** The numbers of the steps `numbers` behind step s. */
+function coefficientsOf(steps: readonly ImageStep[], s: number): readonly number[] {
+  const rest = steps.slice(s + 1);
+  const end = rest.findIndex(({ kind }) => kind !== "numbers");
+  return rest.slice(0, end < 0 ? rest.length : end).flatMap(({ w, b, a, e }) => [w, b, a, e]);
+}
+
+/** Writes the numbers of a step for each pixel; see {@link DUAL_STEPS}. */
+function recordNumbers(step: ImageStep, coefficients: readonly number[], k: Float64Array, numbers: Float64Array): void {
   const { kind, height, width, at } = step;
   const variances = diagonal(step, k);
   if (kind === "normalize" && step.w !== 0) {
     variances.fill(reduce({ ...step, pairs: false, w: 1 / (height * width) }, variances)[0]!);
   }
   forEntries(height, width, false, (p) => {
-    const root = Math.sqrt(variances[p]!);
-    numbers[at + p] = kind === "other" ? variances[p]! : root;
-    numbers[at + height * lineOf(width) + p] =
-      kind === "erf" ? 1 / Math.sqrt(1 + step.b * variances[p]!) : root > 0 ? 1 / root : 0;
+    numbersOf(step, coefficients, variances[p]!).forEach((value, m) => {
+      numbers[at + m * height * lineOf(width) + p] = value;
+    });
+  });
+}
+
+function numbersOf({ kind, w, b, a }: ImageStep, coefficients: readonly number[], v: number): readonly number[] {
+  const root = Math.sqrt(v);
+  const inverse = root > 0 ? 1 / root : 0;
+  if (kind === "erf") return [root, 1 / Math.sqrt(1 + b * v)];
+  if (kind === "gelu") return [root, 1 / Math.sqrt(1 + v)];
+  if (kind === "exponential") return [v, inverse];
+  if (kind === "gaussian") return [Math.max(0, 1 - a * v), inverse];
+  if (kind !== "polynomial") return [root, inverse];
+  let from = 0;
+  return Array.from({ length: w + 1 }, (_, m) => {
+    const part = coefficients.slice(from, from + Math.floor((w - m) / 2) + 1);
+    from += part.length;
+    return part.reduce((sum, c, power) => sum + c * v ** power, 0);
   });
 }
 
 function activate(
-  step: ImageStep,
-  other: PairFunction | undefined,
+  { height, width, pairs, at, w, b, a }: ImageStep,
+  kind: DualKind,
   { k, theta }: Tensors,
   numbers1: Float64Array,
   numbers2: Float64Array,
 ): void {
-  const { kind, height, width, pairs, at, w, b, a } = step;
   const line = lineOf(width);
-  const gap = height * line;
-  const out = new Float64Array(2);
+  const count = dualNumbers(kind, w);
+  const ofPixel = (numbers: Float64Array, i: number, j: number): number[] =>
+    Array.from({ length: count }, (_, m) => numbers[at + (m * height + i) * line + j]!);
   forEntries(height, width, pairs, (p, i, j, i2, j2) => {
-    const [first, second] = [at + i * line + j, at + i2 * line + j2];
-    const inverse = numbers1[first + gap]! * numbers2[second + gap]!;
-    const before = k[p]!;
-    // Not through the product of the inverses, which may overflow.
-    const c = before * numbers1[first + gap]! * numbers2[second + gap]!;
-    const cosine = Math.abs(c) > NEAR_ONE ? Math.sign(c) : c;
-    if (kind === "piecewise") {
-      const sine = Math.sqrt((1 - cosine) * (1 + cosine));
-      const slope = w - b * Math.atan2(sine, cosine);
-      k[p] = slope * before + b * numbers1[first]! * numbers2[second]! * sine;
-      theta[p] = theta[p]! * slope;
-    } else if (kind === "normalize") {
-      k[p] = cosine;
-      theta[p] = theta[p]! * inverse;
-    } else if (kind === "erf") {
-      const u = Math.min(1, Math.max(-1, b * before * inverse));
-      const root = Math.sqrt((1 - u) * (1 + u));
-      k[p] = w * Math.atan2(u, root) + a;
-      theta[p] = (theta[p]! * w * b * inverse) / root;
-    } else {
-      if (other === undefined) throw new RangeError(`imagePairs: no function ${step.id} for a step of another kind`);
-      const [s, t] = [numbers1[first]!, numbers2[second]!];
-      const most = Math.sqrt(s) * Math.sqrt(t);
-      other(s, s === t && before === s ? s : Math.min(most, Math.max(-most, before)), t, out);
-      k[p] = out[0]!;
-      theta[p] = theta[p]! * out[1]!;
-    }
+    const dual = dualReference(kind, [w, b, a], k[p]!, ofPixel(numbers1, i, j), ofPixel(numbers2, i2, j2));
+    k[p] = dual.k;
+    theta[p] = theta[p]! * dual.slope;
   });
 }

@@ -97,7 +97,7 @@ const realKernels: RealKernels<RealArray> = {
 export const referenceKernels: Kernels = {
   ...realKernels,
   f32: realKernels,
-  imagePairs: imagePairsReference(),
+  imagePairs: imagePairsReference,
   gatedForward(n, d, p, x, patterns, v, out) {
     const words = patternWords(n);
     for (let i = 0; i < n; i++) {

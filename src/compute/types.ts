@@ -1,3 +1,5 @@
+import { DUAL_STEPS } from "./duals.ts";
+
 /** Which arithmetic a {@link Compute} runs on. `js` is the naive reference for tests. */
 export type BackendName = "wasm" | "blas" | "js";
 
@@ -131,13 +133,11 @@ export interface RealKernels<A extends RealArray> extends ElementwiseKernels<A> 
    * second number theta that starts at 0 and is written to `theta` unless that is null. All arithmetic is in f64. A step
    * is its kind in {@link PAIR_STEPS} and five numbers; `rowNumbers` has, for each step, `rowStride` first and then
    * `rowStride` second numbers p_i, P_i of the rows, and `colNumbers` likewise q_j, Q_j of the columns (colStride at
-   * least cols rounded up to a multiple of four, for they are read that far). The kinds, with c = k P_i Q_j clamped to [-1, 1]:
+   * least cols rounded up to a multiple of four, for they are read that far). The kinds:
    *
    * - affine w b a d e: m = w k + b; theta <- w theta + a m + d k + e; k <- m.
-   * - piecewise mean f: slope = mean - f atan2(sqrt(1 - c^2), c); k <- slope k + f p_i q_j sqrt(1 - c^2); theta <- slope theta.
-   * - normalize: k <- c; theta <- theta P_i Q_j.
    * - save s, exchange s, add s: (k, theta) to slot s; with slot s; plus slot s. There are {@link PAIR_SLOTS} slots.
-   * - erf A B C: u = B k P_i Q_j, clamped; k <- A asin(u) + C; theta <- theta A B P_i Q_j / sqrt(1 - u^2).
+   * - those of {@link DUAL_STEPS} with their parameters; a polynomial takes the numbers of the steps `numbers` behind it too.
    */
   pairRecursion(
     lower: boolean,
@@ -155,12 +155,12 @@ export interface RealKernels<A extends RealArray> extends ElementwiseKernels<A> 
   ): void;
 }
 
-/** Kinds of the steps of {@link RealKernels.pairRecursion}, as numbered in assembly/pairs.ts. */
-export const PAIR_STEPS = { affine: 0, piecewise: 1, normalize: 2, save: 3, exchange: 4, add: 5, erf: 6 } as const;
+/** Kinds of the steps of {@link RealKernels.pairRecursion}, as numbered in assembly/pairs.ts; `numbers` does nothing. */
+export const PAIR_STEPS = { affine: 0, save: 1, exchange: 2, add: 3, numbers: 4, ...DUAL_STEPS } as const;
 /** Numbers of a step: its kind and five parameters. */
 export const PAIR_STEP_SIZE = 6;
 /** Places for values put aside. */
-export const PAIR_SLOTS = 8;
+export const PAIR_SLOTS = 16;
 
 /** The 64-bit key of a Philox stream, as two words. */
 export type StreamKey = readonly [number, number];

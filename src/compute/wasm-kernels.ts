@@ -77,7 +77,6 @@ export function wasmKernels(team: Team, memory: KernelMemory): Kernels {
     imagePairs(record, lower, rows, cols, program, images1, images2, numbers1, numbers2, nngp, ntk) {
       const steps = decodeImageProgram(program);
       const { tensor, slots, room, numbers, image, work } = imageNeeds(steps);
-      if (steps.some(({ kind }) => kind === "other")) throw new RangeError("imagePairs: a step of another kind");
       const entries = record ? rows : lower ? (rows * (rows + 1)) / 2 : rows * cols;
       const threads = Math.min(entries, threadsFor(entries * tensor * steps.length * IMAGE_ENTRY_WORK));
       if (entries === 0) return;

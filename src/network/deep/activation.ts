@@ -2,6 +2,7 @@ import type { RealArray } from "../../compute/types.ts";
 import type { ActivationLayer, Shape } from "../architecture/index.ts";
 import { expansionOf } from "./expansions.ts";
 import type { Operation, Series } from "./operation.ts";
+import { addProduct, setProduct } from "./planes.ts";
 
 /** Entries that are expanded together: planes of so many numbers stay in the cache. */
 const TILE = 2048;
@@ -89,20 +90,16 @@ function compose<A extends RealArray>(
   powers: readonly A[],
 ): void {
   const orders = out.length;
-  for (let i = 0; i < count; i++) {
-    for (let k = 1; k < orders; k++) {
-      out[k]![i] = planes[1]![i] * x[k]![i];
-      powers[k]![i] = x[k]![i];
-    }
-    out[0]![i] = planes[0]![i];
-    for (let j = 2; j < orders; j++) {
-      // powers <- powers times (x - x0), whose j - 1 lowest coefficients vanish.
-      for (let k = orders - 1; k >= j; k--) {
-        let sum = 0;
-        for (let l = j - 1; l < k; l++) sum += powers[l]![i] * x[k - l]![i];
-        powers[k]![i] = sum;
-        out[k]![i] += planes[j]![i] * sum;
-      }
+  out[0]!.set(planes[0]!.subarray(0, count));
+  for (let k = 1; k < orders; k++) setProduct(count, planes[1]!, x[k]!, out[k]!);
+  for (let k = 1; k < orders - 1; k++) powers[k]!.set(x[k]!);
+  for (let j = 2; j < orders; j++) {
+    // powers <- powers times (x - x0), whose j lowest coefficients vanish; from above, so that lower ones are still the old.
+    for (let k = orders - 1; k >= j; k--) {
+      const power = powers[k]!;
+      setProduct(count, powers[j - 1]!, x[k - j + 1]!, power);
+      for (let l = j; l < k; l++) addProduct(count, powers[l]!, x[k - l]!, power);
+      addProduct(count, planes[j]!, power, out[k]!);
     }
   }
 }
@@ -110,10 +107,8 @@ function compose<A extends RealArray>(
 /** out(t) <- (or += when `adds`) a(t) b(t), truncated. */
 function multiply<A extends RealArray>(count: number, a: Series<A>, b: Series<A>, out: Series<A>, adds: boolean): void {
   out.forEach((plane, k) => {
-    for (let i = 0; i < count; i++) {
-      let sum = adds ? plane[i] : 0;
-      for (let j = 0; j <= k; j++) sum += a[j]![i] * b[k - j]![i];
-      plane[i] = sum;
-    }
+    if (adds) addProduct(count, a[0]!, b[k]!, plane);
+    else setProduct(count, a[0]!, b[k]!, plane);
+    for (let j = 1; j <= k; j++) addProduct(count, a[j]!, b[k - j]!, plane);
   });
 }

@@ -137,13 +137,15 @@ export function affineOperation(layer: DenseLayer | ConvLayer, input: Shape, out
         const R = patches(kernels, count, part(coefficient, from, inputSize), scratch);
         for (let k = j; k < orders; k++) {
           const out = part(dy[k - j]!, from, rows * width);
-          const into = gradient[k]!;
+          const into = gradient[k] ?? null;
+          if (into === null) continue;
           kernels.gemm(true, false, width, fanIn, count * rows, factor * scale, out, width, R, fanIn, 1, into, fanIn);
         }
       });
     }
     if (!hasBias) return;
     gradient.forEach((into, k) => {
+      if (into === null) return;
       const biases = into.subarray(weights, weights + width) as A;
       kernels.gemv(true, n * rows, width, factor * biasScale, dy[k]!, width, ones, 1, biases);
     });

@@ -1,5 +1,6 @@
 import type { RealArray, RealKernels } from "../../compute/types.ts";
 import type { ActivationLayer } from "../architecture/index.ts";
+import { addProduct, scalePlane, setProduct } from "./planes.ts";
 
 /**
  * Taylor coefficients of an activation: planes[j][i] <- sigma^(j)(x_i) / j! for all planes and i < count. Piecewise
@@ -187,22 +188,17 @@ function exponential(a: number, b: number): Expansion {
 /** y' = 1 - y^2. */
 const tanh: Expansion = (kernels, count, x, planes) => {
   kernels.tanh(count, x, planes[0] as never);
-  riccati(count, planes, (sum, j) => (j === 0 ? 1 : 0) - sum);
+  for (let j = 0; j + 1 < planes.length; j++) {
+    squareCoefficient(count, planes, j);
+    scalePlane(count, -1 / (j + 1), j === 0 ? 1 : 0, planes[j + 1]!);
+  }
 };
 
-/** The planes of a function with y' = right-hand side of y^2, given as its j-th coefficient. */
-function riccati<A extends RealArray>(
-  count: number,
-  planes: readonly A[],
-  derivative: (square: number, j: number, y: number) => number,
-): void {
-  for (let j = 0; j + 1 < planes.length; j++) {
-    for (let i = 0; i < count; i++) {
-      let square = 0;
-      for (let k = 0; k <= j; k++) square += planes[k]![i] * planes[j - k]![i];
-      planes[j + 1]![i] = derivative(square, j, planes[j]![i]) / (j + 1);
-    }
-  }
+/** Plane j + 1 <- coefficient j of y^2, for y in planes 0 .. j. */
+function squareCoefficient<A extends RealArray>(count: number, planes: readonly A[], j: number): void {
+  const out = planes[j + 1]!;
+  setProduct(count, planes[0]!, planes[j]!, out);
+  for (let k = 1; k <= j; k++) addProduct(count, planes[k]!, planes[j - k]!, out);
 }
 
 /** log(1 + exp(x)), whose derivative s has s' = s - s^2. */
@@ -211,6 +207,11 @@ const softplus: Expansion = (kernels, count, x, planes) => {
   const [, slope] = planes;
   if (slope === undefined) return;
   for (let i = 0; i < count; i++) slope[i] = x[i] >= 0 ? 1 / (1 + Math.exp(-x[i])) : 1 - 1 / (1 + Math.exp(x[i]));
-  riccati(count, planes.slice(1), (square, _, s) => s - square);
+  const s = planes.slice(1);
+  for (let j = 0; j + 1 < s.length; j++) {
+    squareCoefficient(count, s, j);
+    const [next, now] = [s[j + 1]!, s[j]!];
+    for (let i = 0; i < count; i++) next[i] = (now[i] - next[i]) / (j + 1);
+  }
   integrate(count, planes);
 };

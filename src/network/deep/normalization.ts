@@ -111,6 +111,7 @@ export function batchNormOperation(input: Shape): Operation {
           write(out, into, feature, features, count, accumulate[0] === true);
         }
         gradient?.forEach((part, k) => {
+          if (part === null) return;
           part[feature] += scale * gains[k]!;
           part[features + feature] += scale * shifts[k]!;
         });

@@ -69,7 +69,8 @@ export interface BackwardPass<A extends RealArray> {
   readonly dy: Series<A>;
   readonly dx: readonly (Series<A> | null)[];
   readonly accumulate: readonly boolean[];
-  readonly gradient: Series<A> | null;
+  /** Coefficients that are null are not wanted. */
+  readonly gradient: readonly (A | null)[] | null;
   readonly scale: number;
 }
 

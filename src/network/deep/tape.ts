@@ -50,8 +50,8 @@ export class Tape<A extends RealArray> {
   readonly #ones: A;
   #theta: Series<A> = [];
   #slices: readonly Series<A>[] = [];
-  #gradient: Series<A> = [];
-  #gradientSlices: readonly Series<A>[] = [];
+  #gradient: readonly (A | null)[] = [];
+  #gradientSlices: readonly (readonly (A | null)[])[] = [];
 
   /** @throws RangeError when the memory of the kernels has no room for it. */
   constructor(options: TapeOptions<A>) {
@@ -128,10 +128,16 @@ export class Tape<A extends RealArray> {
 
   /**
    * Takes `outputAdjoint` back through the network: `scale` times the gradient with respect to parameters is added to
-   * `gradient` (null: not wanted), coefficient by coefficient. Call it after {@link forward} with the same n, theta, orders.
+   * `gradient` (null, the whole or a coefficient: not wanted), coefficient by coefficient. Call it after {@link forward} with the same n, theta, orders.
    * With one coefficient `gradient` may be theta itself: gradient descent with step -scale, no other memory needed.
    */
-  backward(n: number, theta: Series<A>, gradient: Series<A> | null, scale = 1, orders = this.input.length): void {
+  backward(
+    n: number,
+    theta: Series<A>,
+    gradient: readonly (A | null)[] | null,
+    scale = 1,
+    orders = this.input.length,
+  ): void {
     this.#check(n, theta, orders);
     const slices = this.#slicesOf(theta);
     const into = gradient === null ? null : this.#gradientSlicesOf(gradient);
@@ -186,7 +192,7 @@ export class Tape<A extends RealArray> {
     return this.#slices;
   }
 
-  #gradientSlicesOf(gradient: Series<A>): readonly Series<A>[] {
+  #gradientSlicesOf(gradient: readonly (A | null)[]): readonly (readonly (A | null)[])[] {
     if (!sameArrays(gradient, this.#gradient)) {
       this.#gradient = gradient.slice();
       this.#gradientSlices = this.#cut(gradient);
@@ -194,13 +200,13 @@ export class Tape<A extends RealArray> {
     return this.#gradientSlices;
   }
 
-  #cut(arrays: Series<A>): readonly Series<A>[] {
+  #cut<T extends A | null>(arrays: readonly T[]): readonly (readonly T[])[] {
     return this.#steps.map(({ node: { parameters } }) =>
-      arrays.map((array) => array.subarray(parameters.from, parameters.from + parameters.count) as A),
+      arrays.map((array) => (array?.subarray(parameters.from, parameters.from + parameters.count) ?? null) as T),
     );
   }
 }
 
-function sameArrays<A extends RealArray>(a: Series<A>, b: Series<A>): boolean {
+function sameArrays(a: readonly (RealArray | null)[], b: readonly (RealArray | null)[]): boolean {
   return a.length === b.length && a.every((array, k) => array === b[k]);
 }
