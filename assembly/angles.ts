@@ -67,3 +67,59 @@ export function arcSine(c: v128, d: v128): v128 {
   const angle = select(f64x2.sub(constant(QUARTER_TURN), f64x2.add(arc, arc)), arc, far);
   return v128.xor(angle, v128.and(c, constant(SIGN_BIT)));
 }
+
+/**
+ * The arc-cosine step of two vectors at k and theta, which share the constants: slope = middle + factor asin c; k <- slope k + scale
+ * sqrt(1 - c^2); theta <- slope theta. The same operations as in {@link arcSine}.
+ */
+// @ts-ignore: decorator
+@inline
+export function arcCosineStep(
+  k: usize, theta: usize, c0: v128, c1: v128, scale0: v128, scale1: v128, middle: v128, factor: v128,
+): void {
+  const d0 = distance(c0);
+  const d1 = distance(c1);
+  const half = constant(HALF);
+  const far0 = f64x2.lt(d0, half);
+  const far1 = f64x2.lt(d1, half);
+  const y0 = select(f64x2.mul(half, d0), f64x2.mul(c0, c0), far0);
+  const y1 = select(f64x2.mul(half, d1), f64x2.mul(c1, c1), far1);
+  const t0 = f64x2.sqrt(y0);
+  const t1 = f64x2.sqrt(y1);
+  let p0 = constant(0);
+  let p1 = p0;
+  p0 = madd<f64>(p0, y0, constant(1));
+  p1 = madd<f64>(p1, y1, constant(1));
+  p0 = madd<f64>(p0, y0, constant(2));
+  p1 = madd<f64>(p1, y1, constant(2));
+  p0 = madd<f64>(p0, y0, constant(3));
+  p1 = madd<f64>(p1, y1, constant(3));
+  p0 = madd<f64>(p0, y0, constant(4));
+  p1 = madd<f64>(p1, y1, constant(4));
+  p0 = madd<f64>(p0, y0, constant(5));
+  p1 = madd<f64>(p1, y1, constant(5));
+  p0 = madd<f64>(p0, y0, constant(6));
+  p1 = madd<f64>(p1, y1, constant(6));
+  p0 = madd<f64>(p0, y0, constant(7));
+  p1 = madd<f64>(p1, y1, constant(7));
+  p0 = madd<f64>(p0, y0, constant(8));
+  p1 = madd<f64>(p1, y1, constant(8));
+  p0 = madd<f64>(p0, y0, constant(9));
+  p1 = madd<f64>(p1, y1, constant(9));
+  p0 = madd<f64>(p0, y0, constant(10));
+  p1 = madd<f64>(p1, y1, constant(10));
+  p0 = madd<f64>(p0, y0, constant(11));
+  p1 = madd<f64>(p1, y1, constant(11));
+  const arc0 = madd<f64>(f64x2.mul(t0, y0), p0, t0);
+  const arc1 = madd<f64>(f64x2.mul(t1, y1), p1, t1);
+  const quarter = constant(QUARTER_TURN);
+  const sign = constant(SIGN_BIT);
+  const angle0 = select(f64x2.sub(quarter, f64x2.add(arc0, arc0)), arc0, far0);
+  const angle1 = select(f64x2.sub(quarter, f64x2.add(arc1, arc1)), arc1, far1);
+  const slope0 = madd<f64>(factor, v128.xor(angle0, v128.and(c0, sign)), middle);
+  const slope1 = madd<f64>(factor, v128.xor(angle1, v128.and(c1, sign)), middle);
+  v128.store(theta, f64x2.mul(slope0, v128.load(theta)));
+  v128.store(theta, f64x2.mul(slope1, v128.load(theta, 16)), 16);
+  v128.store(k, madd<f64>(slope0, v128.load(k), f64x2.mul(scale0, complement(d0))));
+  v128.store(k, madd<f64>(slope1, v128.load(k, 16), f64x2.mul(scale1, complement(d1))), 16);
+}

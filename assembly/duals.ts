@@ -1,4 +1,4 @@
-import { arcSine, complement, constant, distance, MINUS_ONE, ONE, SIGN_BIT } from "./angles";
+import { arcCosineStep, arcSine, complement, constant, distance, MINUS_ONE, ONE, SIGN_BIT } from "./angles";
 import { exp } from "./functions";
 import { madd } from "./simd";
 
@@ -48,15 +48,17 @@ function piecewise(
   for (let line = 0; line < lines; line++, p += 8, k += n, theta += n) {
     const root = f64x2.mul(factor, v128.load64_splat(p));
     const inverse = v128.load64_splat(p + pGap);
-    for (let j: usize = 0; j < n; j += 16) {
-      const before = v128.load(k + j);
+    for (let j: usize = 0; j < n; j += 32) {
+      const at = p + j;
+      const other = q + j;
+      const inverse0 = one ? inverse : v128.load(at + pGap);
+      const inverse1 = one ? inverse : v128.load(at + pGap, 16);
       // Not through the product of the inverses, which may overflow.
-      const c = f64x2.mul(f64x2.mul(before, one ? inverse : v128.load(p + pGap + j)), v128.load(q + qGap + j));
-      const scale = f64x2.mul(one ? root : f64x2.mul(factor, v128.load(p + j)), v128.load(q + j));
-      const d = distance(c);
-      const slope = madd<f64>(factor, arcSine(c, d), middle);
-      multiply(theta + j, slope);
-      v128.store(k + j, madd<f64>(slope, before, f64x2.mul(scale, complement(d))));
+      const c0 = f64x2.mul(f64x2.mul(v128.load(k + j), inverse0), v128.load(other + qGap));
+      const c1 = f64x2.mul(f64x2.mul(v128.load(k + j, 16), inverse1), v128.load(other + qGap, 16));
+      const scale0 = f64x2.mul(one ? root : f64x2.mul(factor, v128.load(at)), v128.load(other));
+      const scale1 = f64x2.mul(one ? root : f64x2.mul(factor, v128.load(at, 16)), v128.load(other, 16));
+      arcCosineStep(k + j, theta + j, c0, c1, scale0, scale1, middle, factor);
     }
   }
 }

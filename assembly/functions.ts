@@ -12,6 +12,52 @@ const LN2_HIGH: f64 = 0.6931471805592082;
 const LN2_LOW: f64 = 7.371002565167799e-13;
 const SIGN: i64 = i64.MIN_VALUE;
 
+/** Series, highest power first, in memory: the engine makes a constant in the code anew each time from several instructions. */
+const EXP = memory.data<f64>([
+  1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0, 1.0 / 40320.0,
+  1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 1.0 / 2.0,
+]);
+const LOG = memory.data<f64>([
+  2.0 / 21.0, 2.0 / 19.0, 2.0 / 17.0, 2.0 / 15.0, 2.0 / 13.0, 2.0 / 11.0, 2.0 / 9.0, 2.0 / 7.0, 2.0 / 5.0, 2.0 / 3.0,
+]);
+const TANH = memory.data<f64>([
+  -2.0602765376366344e-05, 8.511313685577672e-05, -0.0002346347410887237, 0.0005889360520074057,
+  -0.001455661830100716, 0.003592110378689024, -0.008863234397814355, 0.021869488493666944, -0.053968253967434016,
+  0.13333333333332714, -0.3333333333333333,
+]);
+const ERFC = memory.data<f64>([
+  3.381355142042904e-09, 1.2755818949624478e-06, 2.0135111426447427e-06, -8.00978093907608e-06,
+  -1.2845780030775907e-05, 6.406279226046039e-05, 4.525434558991009e-05, -0.0005970624964924544,
+  0.0007077464666941425, 0.004269136356961225, -0.024392499318915004, 0.07166583719747308, -0.15011593650077898,
+  0.24560380171233487, -0.3262335600430372, 0.17900115118138996,
+]);
+const ERF = memory.data<f64>([
+  -4.230945824295338e-12, 8.709045129053106e-11, -1.216456005728345e-09, 1.4792401209404813e-08,
+  -1.6364642158167616e-07, 1.6462045441468418e-06, -1.4925647567519332e-05, 0.00012055332902888736,
+  -0.000854832702193483, 0.0052239776254232985, -0.02686617064512984, 0.1128379167095512, -0.37612638903183754,
+  0.1283791670955126,
+]);
+const SIN = memory.data<f64>([
+  1.0 / 355687428096000.0, -1.0 / 1307674368000.0, 1.0 / 6227020800.0, -1.0 / 39916800.0, 1.0 / 362880.0,
+  -1.0 / 5040.0, 1.0 / 120.0, -1.0 / 6.0,
+]);
+const COS = memory.data<f64>([
+  -1.0 / 6402373705728000.0, 1.0 / 20922789888000.0, -1.0 / 87178291200.0, 1.0 / 479001600.0, -1.0 / 3628800.0,
+  1.0 / 40320.0, -1.0 / 720.0, 1.0 / 24.0,
+]);
+const ATAN = memory.data<f64>([
+  0.00582402383295046, -0.018540318382981105, 0.031600076337574674, -0.040776852844912795, 0.04699751527206424,
+  -0.05252886566086682, 0.05881139800482136, -0.06666565855310785, 0.07692301967653598, -0.09090908879249977,
+  0.11111111106404786, -0.14285714285659498, 0.19999999999999749, -0.3333333333333333,
+]);
+
+/** Number `index` of a series. */
+// @ts-ignore: decorator
+@inline
+function term(series: usize, index: usize): v128 {
+  return v128.load64_splat(series + (index << 3));
+}
+
 // @ts-ignore: decorator
 @inline
 function withSignOf(magnitude: v128, sign: v128): v128 {
@@ -27,8 +73,8 @@ function power(rounded: v128): v128 {
 
 /** e^x = 2^k e^r with |r| <= ln 2 / 2; below 0.7 ulp. */
 export function exp(x: v128): v128 {
-  // Beyond these the result is 0 or infinity anyway.
-  const clamped = f64x2.min(f64x2.max(x, f64x2.splat(-746)), f64x2.splat(710));
+  // Beyond these the result is 0 or infinity anyway; NaN stays.
+  const clamped = f64x2.pmin(f64x2.pmax(x, f64x2.splat(-746)), f64x2.splat(710));
   const round = f64x2.splat(ROUND);
   const k = f64x2.sub(f64x2.add(f64x2.mul(clamped, f64x2.splat(1.4426950408889634)), round), round);
   // 1. r + tail = x - k ln 2; the first product is exact.
@@ -36,23 +82,26 @@ export function exp(x: v128): v128 {
   const low = f64x2.mul(k, f64x2.splat(LN2_LOW));
   const r = f64x2.sub(near, low);
   const tail = f64x2.sub(f64x2.sub(near, r), low);
-  // 2. e^r = 1 + r + r^2 (1/2! + r/3! + ...), the sum of the first two with its rounding error.
-  let p = f64x2.splat(1.0 / 6227020800.0);
-  p = madd<f64>(p, r, f64x2.splat(1.0 / 479001600.0));
-  p = madd<f64>(p, r, f64x2.splat(1.0 / 39916800.0));
-  p = madd<f64>(p, r, f64x2.splat(1.0 / 3628800.0));
-  p = madd<f64>(p, r, f64x2.splat(1.0 / 362880.0));
-  p = madd<f64>(p, r, f64x2.splat(1.0 / 40320.0));
-  p = madd<f64>(p, r, f64x2.splat(1.0 / 5040.0));
-  p = madd<f64>(p, r, f64x2.splat(1.0 / 720.0));
-  p = madd<f64>(p, r, f64x2.splat(1.0 / 120.0));
-  p = madd<f64>(p, r, f64x2.splat(1.0 / 24.0));
-  p = madd<f64>(p, r, f64x2.splat(1.0 / 6.0));
-  p = madd<f64>(p, r, f64x2.splat(1.0 / 2.0));
+  // 2. e^r = 1 + r + r^2 (1/2! + r/3! + ...), the sum of the first two with its rounding error; even and odd powers
+  // apart, for one would wait for their chain.
+  const z = f64x2.mul(r, r);
+  let odd = term(EXP, 0);
+  let even = term(EXP, 1);
+  odd = madd<f64>(odd, z, term(EXP, 2));
+  even = madd<f64>(even, z, term(EXP, 3));
+  odd = madd<f64>(odd, z, term(EXP, 4));
+  even = madd<f64>(even, z, term(EXP, 5));
+  odd = madd<f64>(odd, z, term(EXP, 6));
+  even = madd<f64>(even, z, term(EXP, 7));
+  odd = madd<f64>(odd, z, term(EXP, 8));
+  even = madd<f64>(even, z, term(EXP, 9));
+  odd = madd<f64>(odd, z, term(EXP, 10));
+  even = madd<f64>(even, z, term(EXP, 11));
+  const p = madd<f64>(odd, r, even);
   const one = f64x2.splat(1);
   const head = f64x2.add(one, r);
   const error = f64x2.add(f64x2.add(f64x2.sub(one, head), r), tail);
-  const value = f64x2.add(head, f64x2.add(error, f64x2.mul(f64x2.mul(r, r), p)));
+  const value = f64x2.add(head, f64x2.add(error, f64x2.mul(z, p)));
   // 3. Two factors, because 2^k may be outside of the range of f64 where the result is not.
   const half = f64x2.add(f64x2.mul(k, f64x2.splat(0.5)), round);
   const rest = f64x2.add(f64x2.sub(k, f64x2.sub(half, round)), round);
@@ -78,16 +127,16 @@ export function log1p(x: v128): v128 {
   const f = f64x2.sub(m, one);
   const s = f64x2.div(f, f64x2.add(f, f64x2.splat(2)));
   const z = f64x2.mul(s, s);
-  let p = f64x2.splat(2.0 / 21.0);
-  p = madd<f64>(p, z, f64x2.splat(2.0 / 19.0));
-  p = madd<f64>(p, z, f64x2.splat(2.0 / 17.0));
-  p = madd<f64>(p, z, f64x2.splat(2.0 / 15.0));
-  p = madd<f64>(p, z, f64x2.splat(2.0 / 13.0));
-  p = madd<f64>(p, z, f64x2.splat(2.0 / 11.0));
-  p = madd<f64>(p, z, f64x2.splat(2.0 / 9.0));
-  p = madd<f64>(p, z, f64x2.splat(2.0 / 7.0));
-  p = madd<f64>(p, z, f64x2.splat(2.0 / 5.0));
-  p = madd<f64>(p, z, f64x2.splat(2.0 / 3.0));
+  let p = term(LOG, 0);
+  p = madd<f64>(p, z, term(LOG, 1));
+  p = madd<f64>(p, z, term(LOG, 2));
+  p = madd<f64>(p, z, term(LOG, 3));
+  p = madd<f64>(p, z, term(LOG, 4));
+  p = madd<f64>(p, z, term(LOG, 5));
+  p = madd<f64>(p, z, term(LOG, 6));
+  p = madd<f64>(p, z, term(LOG, 7));
+  p = madd<f64>(p, z, term(LOG, 8));
+  p = madd<f64>(p, z, term(LOG, 9));
   const square = f64x2.mul(f64x2.mul(f, f64x2.splat(0.5)), f);
   const series = madd<f64>(s, madd<f64>(z, p, square), madd<f64>(k, f64x2.splat(LN2_LOW), c));
   const value = f64x2.sub(
@@ -112,17 +161,17 @@ export function tanh(x: v128): v128 {
   const one = f64x2.splat(1);
   const large = f64x2.sub(one, f64x2.div(f64x2.splat(2), f64x2.add(exp(f64x2.add(a, a)), one)));
   const z = f64x2.mul(a, a);
-  let p = f64x2.splat(-2.0602765376366344e-05);
-  p = madd<f64>(p, z, f64x2.splat(8.511313685577672e-05));
-  p = madd<f64>(p, z, f64x2.splat(-0.0002346347410887237));
-  p = madd<f64>(p, z, f64x2.splat(0.0005889360520074057));
-  p = madd<f64>(p, z, f64x2.splat(-0.001455661830100716));
-  p = madd<f64>(p, z, f64x2.splat(0.003592110378689024));
-  p = madd<f64>(p, z, f64x2.splat(-0.008863234397814355));
-  p = madd<f64>(p, z, f64x2.splat(0.021869488493666944));
-  p = madd<f64>(p, z, f64x2.splat(-0.053968253967434016));
-  p = madd<f64>(p, z, f64x2.splat(0.13333333333332714));
-  p = madd<f64>(p, z, f64x2.splat(-0.3333333333333333));
+  let p = term(TANH, 0);
+  p = madd<f64>(p, z, term(TANH, 1));
+  p = madd<f64>(p, z, term(TANH, 2));
+  p = madd<f64>(p, z, term(TANH, 3));
+  p = madd<f64>(p, z, term(TANH, 4));
+  p = madd<f64>(p, z, term(TANH, 5));
+  p = madd<f64>(p, z, term(TANH, 6));
+  p = madd<f64>(p, z, term(TANH, 7));
+  p = madd<f64>(p, z, term(TANH, 8));
+  p = madd<f64>(p, z, term(TANH, 9));
+  p = madd<f64>(p, z, term(TANH, 10));
   const small = f64x2.add(a, f64x2.mul(f64x2.mul(a, z), p));
   return withSignOf(v128.bitselect(small, large, f64x2.lt(a, f64x2.splat(0.55))), x);
 }
@@ -133,22 +182,22 @@ export function tanh(x: v128): v128 {
 function scaledErfc(x: v128): v128 {
   const three = f64x2.splat(3);
   const t = f64x2.div(f64x2.sub(x, three), f64x2.add(x, three));
-  let p = f64x2.splat(3.381355142042904e-09);
-  p = madd<f64>(p, t, f64x2.splat(1.2755818949624478e-06));
-  p = madd<f64>(p, t, f64x2.splat(2.0135111426447427e-06));
-  p = madd<f64>(p, t, f64x2.splat(-8.00978093907608e-06));
-  p = madd<f64>(p, t, f64x2.splat(-1.2845780030775907e-05));
-  p = madd<f64>(p, t, f64x2.splat(6.406279226046039e-05));
-  p = madd<f64>(p, t, f64x2.splat(4.525434558991009e-05));
-  p = madd<f64>(p, t, f64x2.splat(-0.0005970624964924544));
-  p = madd<f64>(p, t, f64x2.splat(0.0007077464666941425));
-  p = madd<f64>(p, t, f64x2.splat(0.004269136356961225));
-  p = madd<f64>(p, t, f64x2.splat(-0.024392499318915004));
-  p = madd<f64>(p, t, f64x2.splat(0.07166583719747308));
-  p = madd<f64>(p, t, f64x2.splat(-0.15011593650077898));
-  p = madd<f64>(p, t, f64x2.splat(0.24560380171233487));
-  p = madd<f64>(p, t, f64x2.splat(-0.3262335600430372));
-  p = madd<f64>(p, t, f64x2.splat(0.17900115118138996));
+  let p = term(ERFC, 0);
+  p = madd<f64>(p, t, term(ERFC, 1));
+  p = madd<f64>(p, t, term(ERFC, 2));
+  p = madd<f64>(p, t, term(ERFC, 3));
+  p = madd<f64>(p, t, term(ERFC, 4));
+  p = madd<f64>(p, t, term(ERFC, 5));
+  p = madd<f64>(p, t, term(ERFC, 6));
+  p = madd<f64>(p, t, term(ERFC, 7));
+  p = madd<f64>(p, t, term(ERFC, 8));
+  p = madd<f64>(p, t, term(ERFC, 9));
+  p = madd<f64>(p, t, term(ERFC, 10));
+  p = madd<f64>(p, t, term(ERFC, 11));
+  p = madd<f64>(p, t, term(ERFC, 12));
+  p = madd<f64>(p, t, term(ERFC, 13));
+  p = madd<f64>(p, t, term(ERFC, 14));
+  p = madd<f64>(p, t, term(ERFC, 15));
   return p;
 }
 
@@ -159,20 +208,20 @@ export function erf(x: v128): v128 {
   const b = f64x2.min(a, f64x2.splat(6));
   const large = f64x2.sub(one, f64x2.mul(exp(f64x2.neg(f64x2.mul(b, b))), scaledErfc(f64x2.max(b, one))));
   const z = f64x2.mul(b, b);
-  let p = f64x2.splat(-4.230945824295338e-12);
-  p = madd<f64>(p, z, f64x2.splat(8.709045129053106e-11));
-  p = madd<f64>(p, z, f64x2.splat(-1.216456005728345e-09));
-  p = madd<f64>(p, z, f64x2.splat(1.4792401209404813e-08));
-  p = madd<f64>(p, z, f64x2.splat(-1.6364642158167616e-07));
-  p = madd<f64>(p, z, f64x2.splat(1.6462045441468418e-06));
-  p = madd<f64>(p, z, f64x2.splat(-1.4925647567519332e-05));
-  p = madd<f64>(p, z, f64x2.splat(0.00012055332902888736));
-  p = madd<f64>(p, z, f64x2.splat(-0.000854832702193483));
-  p = madd<f64>(p, z, f64x2.splat(0.0052239776254232985));
-  p = madd<f64>(p, z, f64x2.splat(-0.02686617064512984));
-  p = madd<f64>(p, z, f64x2.splat(0.1128379167095512));
-  p = madd<f64>(p, z, f64x2.splat(-0.37612638903183754));
-  p = madd<f64>(p, z, f64x2.splat(0.1283791670955126));
+  let p = term(ERF, 0);
+  p = madd<f64>(p, z, term(ERF, 1));
+  p = madd<f64>(p, z, term(ERF, 2));
+  p = madd<f64>(p, z, term(ERF, 3));
+  p = madd<f64>(p, z, term(ERF, 4));
+  p = madd<f64>(p, z, term(ERF, 5));
+  p = madd<f64>(p, z, term(ERF, 6));
+  p = madd<f64>(p, z, term(ERF, 7));
+  p = madd<f64>(p, z, term(ERF, 8));
+  p = madd<f64>(p, z, term(ERF, 9));
+  p = madd<f64>(p, z, term(ERF, 10));
+  p = madd<f64>(p, z, term(ERF, 11));
+  p = madd<f64>(p, z, term(ERF, 12));
+  p = madd<f64>(p, z, term(ERF, 13));
   const small = f64x2.add(b, f64x2.mul(b, p));
   return withSignOf(v128.bitselect(small, large, f64x2.lt(a, one)), x);
 }
@@ -221,14 +270,14 @@ function quarterTurns(x: v128, turn: i64): v128 {
 // @ts-ignore: decorator
 @inline
 function sinSeries(z: v128): v128 {
-  let p = f64x2.splat(1.0 / 355687428096000.0);
-  p = madd<f64>(p, z, f64x2.splat(-1.0 / 1307674368000.0));
-  p = madd<f64>(p, z, f64x2.splat(1.0 / 6227020800.0));
-  p = madd<f64>(p, z, f64x2.splat(-1.0 / 39916800.0));
-  p = madd<f64>(p, z, f64x2.splat(1.0 / 362880.0));
-  p = madd<f64>(p, z, f64x2.splat(-1.0 / 5040.0));
-  p = madd<f64>(p, z, f64x2.splat(1.0 / 120.0));
-  p = madd<f64>(p, z, f64x2.splat(-1.0 / 6.0));
+  let p = term(SIN, 0);
+  p = madd<f64>(p, z, term(SIN, 1));
+  p = madd<f64>(p, z, term(SIN, 2));
+  p = madd<f64>(p, z, term(SIN, 3));
+  p = madd<f64>(p, z, term(SIN, 4));
+  p = madd<f64>(p, z, term(SIN, 5));
+  p = madd<f64>(p, z, term(SIN, 6));
+  p = madd<f64>(p, z, term(SIN, 7));
   return p;
 }
 
@@ -236,14 +285,14 @@ function sinSeries(z: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function cosSeries(z: v128): v128 {
-  let p = f64x2.splat(-1.0 / 6402373705728000.0);
-  p = madd<f64>(p, z, f64x2.splat(1.0 / 20922789888000.0));
-  p = madd<f64>(p, z, f64x2.splat(-1.0 / 87178291200.0));
-  p = madd<f64>(p, z, f64x2.splat(1.0 / 479001600.0));
-  p = madd<f64>(p, z, f64x2.splat(-1.0 / 3628800.0));
-  p = madd<f64>(p, z, f64x2.splat(1.0 / 40320.0));
-  p = madd<f64>(p, z, f64x2.splat(-1.0 / 720.0));
-  p = madd<f64>(p, z, f64x2.splat(1.0 / 24.0));
+  let p = term(COS, 0);
+  p = madd<f64>(p, z, term(COS, 1));
+  p = madd<f64>(p, z, term(COS, 2));
+  p = madd<f64>(p, z, term(COS, 3));
+  p = madd<f64>(p, z, term(COS, 4));
+  p = madd<f64>(p, z, term(COS, 5));
+  p = madd<f64>(p, z, term(COS, 6));
+  p = madd<f64>(p, z, term(COS, 7));
   return p;
 }
 
@@ -295,20 +344,20 @@ export function atan2(y: v128, x: v128): v128 {
   const numerator = v128.bitselect(f64x2.sub(small, large), small, far);
   const t = f64x2.div(numerator, v128.bitselect(f64x2.add(small, large), large, far));
   const z = f64x2.mul(t, t);
-  let p = f64x2.splat(0.00582402383295046);
-  p = madd<f64>(p, z, f64x2.splat(-0.018540318382981105));
-  p = madd<f64>(p, z, f64x2.splat(0.031600076337574674));
-  p = madd<f64>(p, z, f64x2.splat(-0.040776852844912795));
-  p = madd<f64>(p, z, f64x2.splat(0.04699751527206424));
-  p = madd<f64>(p, z, f64x2.splat(-0.05252886566086682));
-  p = madd<f64>(p, z, f64x2.splat(0.05881139800482136));
-  p = madd<f64>(p, z, f64x2.splat(-0.06666565855310785));
-  p = madd<f64>(p, z, f64x2.splat(0.07692301967653598));
-  p = madd<f64>(p, z, f64x2.splat(-0.09090908879249977));
-  p = madd<f64>(p, z, f64x2.splat(0.11111111106404786));
-  p = madd<f64>(p, z, f64x2.splat(-0.14285714285659498));
-  p = madd<f64>(p, z, f64x2.splat(0.19999999999999749));
-  p = madd<f64>(p, z, f64x2.splat(-0.3333333333333333));
+  let p = term(ATAN, 0);
+  p = madd<f64>(p, z, term(ATAN, 1));
+  p = madd<f64>(p, z, term(ATAN, 2));
+  p = madd<f64>(p, z, term(ATAN, 3));
+  p = madd<f64>(p, z, term(ATAN, 4));
+  p = madd<f64>(p, z, term(ATAN, 5));
+  p = madd<f64>(p, z, term(ATAN, 6));
+  p = madd<f64>(p, z, term(ATAN, 7));
+  p = madd<f64>(p, z, term(ATAN, 8));
+  p = madd<f64>(p, z, term(ATAN, 9));
+  p = madd<f64>(p, z, term(ATAN, 10));
+  p = madd<f64>(p, z, term(ATAN, 11));
+  p = madd<f64>(p, z, term(ATAN, 12));
+  p = madd<f64>(p, z, term(ATAN, 13));
   const bend = f64x2.mul(f64x2.mul(t, z), p);
   // 3. The octant: m = far, then 2 - m above the diagonal, then 4 - m on the left; each turns the angle round.
   const steep = f64x2.gt(ay, ax);

@@ -85,8 +85,12 @@ export function sumRows(win: Window, tensor: usize, o: i32, p: i32, room: usize)
     let y = source(win, tensor, i0 + 1, j0 + 1);
     let z = source(win, tensor, i0 + 2, j0 + 2);
     for (let l = 0, to = first; l < win.lines; l++, to += gap) {
-      for (let q: usize = 0; q < n; q += 16) {
-        v128.store(to + q, f64x2.add(f64x2.add(v128.load(x + q), v128.load(y + q)), v128.load(z + q)));
+      for (let q: usize = 0; q < n; q += 32) {
+        const at = to + q;
+        const x0 = f64x2.add(v128.load(x + q), v128.load(y + q));
+        const x1 = f64x2.add(v128.load(x + q, 16), v128.load(y + q, 16));
+        v128.store(at, f64x2.add(x0, v128.load(z + q)));
+        v128.store(at, f64x2.add(x1, v128.load(z + q, 16)), 16);
       }
       x += n;
       y += n;
@@ -143,13 +147,21 @@ export function sumColumns(win: Window, step: usize, roomK: usize, roomT: usize,
   for (let o = 0; o < lines; o++) {
     const from = roomK + (win.pairs ? bytes<f64>(win.sw * o * win.roomLine) : 0);
     if (win.sw == 1 && win.fw == 3 && !win.independent) {
-      for (let q: usize = 0; q < n; q += 16) {
+      for (let q: usize = 0; q < n; q += 32) {
         const x = from + q;
-        const s = f64x2.add(f64x2.add(v128.load(x), v128.load(x + tap)), v128.load(x + 2 * tap));
+        const x1 = x + tap;
+        const x2 = x1 + tap;
+        const s0 = f64x2.add(f64x2.add(v128.load(x), v128.load(x1)), v128.load(x2));
+        const s1 = f64x2.add(f64x2.add(v128.load(x, 16), v128.load(x1, 16)), v128.load(x2, 16));
         const y = x + apart;
-        const u = f64x2.add(f64x2.add(v128.load(y), v128.load(y + tap)), v128.load(y + 2 * tap));
-        v128.store(k + q, madd<f64>(w, s, b));
-        v128.store(theta + q, madd<f64>(w, u, madd<f64>(a, s, e)));
+        const y1 = y + tap;
+        const y2 = y1 + tap;
+        const u0 = f64x2.add(f64x2.add(v128.load(y), v128.load(y1)), v128.load(y2));
+        const u1 = f64x2.add(f64x2.add(v128.load(y, 16), v128.load(y1, 16)), v128.load(y2, 16));
+        v128.store(k + q, madd<f64>(w, s0, b));
+        v128.store(k + q, madd<f64>(w, s1, b), 16);
+        v128.store(theta + q, madd<f64>(w, u0, madd<f64>(a, s0, e)));
+        v128.store(theta + q, madd<f64>(w, u1, madd<f64>(a, s1, e)), 16);
       }
     } else if (win.sw == 1 && !win.independent) {
       for (let q: usize = 0; q < n; q += 16) {

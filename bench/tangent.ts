@@ -1,6 +1,7 @@
 /**
- * Analytic kernels beside neural-tangents 0.6.6, whose figures were measured on the reference machine (2 cores AMD Zen 4) and are
- * quoted: the peer needs a patched JAX and does not run here. `--runs N` (default 7), `--filter TEXT`.
+ * Kernels beside neural-tangents 0.6.6, whose figures were measured on the reference machine (2 cores AMD Zen 4) and are
+ * quoted: the peer needs a patched JAX and does not run here. The empirical kernel also beside torch.func, in the same session
+ * when OVERPARAM_PEERS names a Python that has torch, else quoted. `--runs N` (default 7), `--filter TEXT`.
  *
  * Every row shows the median wall time of a whole call, the median CPU time of all threads of this process, the peer's wall time on
  * two threads, and the ratio with the bar that it has to reach. On a busy machine compare the CPU time with the peer's on one thread.
@@ -8,7 +9,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type Matrix, matrix } from "../src/base/matrix.ts";
@@ -16,7 +17,8 @@ import { randomStream } from "../src/base/random.ts";
 import { type Compute, createCompute } from "../src/compute/index.ts";
 import { writeNpy } from "../src/data/npy.ts";
 import { parseArchitecture, type Shape, sizeOf } from "../src/network/architecture/index.ts";
-import { type KernelName, makeEngine } from "../src/tangent/index.ts";
+import { initialize, networkGraph } from "../src/network/deep/index.ts";
+import { empiricalNtk, type KernelName, makeEngine, type Precision, planEmpirical } from "../src/tangent/index.ts";
 
 const { values: flags } = parseArgs({
   options: { runs: { type: "string", default: "7" }, filter: { type: "string", default: "" } },
@@ -138,6 +140,62 @@ async function kernels(compute: Compute, row: Row): Promise<void> {
   show(row.name, wall * share, cpu * share, row.peer, row.must, row.aim);
 }
 
+/** Seconds to reach and to aim at: 1 and 2 x structured derivatives of neural-tangents in f32, 2 and 5 x torch.func in f64. */
+const EMPIRICAL = [
+  {
+    precision: "f32",
+    must: 0.28,
+    aim: 0.14,
+    quoted: "neural-tangents structured 280 ms, contraction 590 ms; torch.func contraction 480 ms",
+  },
+  {
+    precision: "f64",
+    must: 0.46,
+    aim: 0.18,
+    quoted: "neural-tangents contraction 11300 ms; torch.func contraction 920 ms",
+  },
+] as const;
+const CONV = "conv(32, 3, pad=valid, b=1) relu";
+
+/** 20 x 5 images, all 10 outputs, 235,722 parameters, by each method. */
+async function empirical(
+  compute: Compute,
+  { precision, must, aim, quoted }: (typeof EMPIRICAL)[number],
+): Promise<void> {
+  const shape: Shape = [32, 32, 3];
+  const graph = networkGraph(parseArchitecture(`${CONV} ${CONV} ${CONV} flatten dense(10, b=1)`), shape);
+  const theta = new Float64Array(graph.parameters);
+  initialize(graph, 0, theta);
+  const [X1, X2] = [inputs("rows", 20, shape), inputs("cols", 5, shape)];
+  for (const method of ["auto", "jacobian"] as const) {
+    const options = { precision, method, outputs: "full" } as const;
+    const plan = planEmpirical(graph, X1.rows, X2.rows, options);
+    const { wall, cpu } = await measured(() => empiricalNtk(compute, { graph, theta }, X1, X2, options));
+    const work = `${(plan.operations[plan.method]! / 1e9).toFixed(1)} GFLOP`;
+    const name = `empirical NTK, CNN, ${precision}, ${plan.method}`;
+    const bars = `must ${milliseconds(must).trim()}, aim ${milliseconds(aim).trim()}`;
+    process.stdout.write(
+      `${name.padEnd(42)} wall ${milliseconds(wall)}  cpu ${milliseconds(cpu)}  ${work}   (${bars})\n`,
+    );
+  }
+  process.stdout.write(`  quoted: ${quoted}\n`);
+  empiricalPeer(precision);
+}
+
+/** The same by torch.func, now. */
+function empiricalPeer(precision: Precision): void {
+  const python = process.env.OVERPARAM_PEERS;
+  if (python === undefined || python === "") return;
+  const script = resolve(import.meta.dirname, "peers/empirical.py");
+  const args = [script, precision, String(threads), "3"];
+  const { status, stdout, stderr } = spawnSync(python, args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${python} failed:\n${stderr}`);
+  for (const line of stdout.split("\n").filter((text) => text !== "")) {
+    const { peer, seconds } = JSON.parse(line) as { peer: string; seconds: number };
+    process.stdout.write(`  torch.func ${peer}, ${precision}, now: wall ${milliseconds(seconds).trim()}\n`);
+  }
+}
+
 /** The built program from its start to the kernel of 100 inputs on the disk. */
 function firstResult(): void {
   const folder = mkdtempSync(join(tmpdir(), "overparam-bench-"));
@@ -168,5 +226,7 @@ process.stdout.write(
   `${name} (${blas ?? "no BLAS"}, ${simd} SIMD), ${threads} threads; load ${loadavg()[0]!.toFixed(1)}; peer: neural-tangents 0.6.6, quoted\n`,
 );
 for (const row of ROWS.filter((one) => one.name.includes(flags.filter))) await kernels(compute, row);
+for (const row of EMPIRICAL)
+  if (`empirical NTK, CNN, ${row.precision}`.includes(flags.filter)) await empirical(compute, row);
 if ("first result".includes(flags.filter)) firstResult();
 await compute.close();

@@ -1,4 +1,5 @@
 import type { FitEvent, FitJson, TestTable } from "../experiments/fit-types.ts";
+import type { KernelFitJson } from "../experiments/kernel-model-json.ts";
 import { isShare, metricName } from "../experiments/metric-names.ts";
 import { formatNumber, formatSeconds, formatShare, plural } from "./format.ts";
 import { drawBar } from "./progress.ts";
@@ -33,6 +34,17 @@ export function solvedLine(result: FitJson["result"], columns: number): string {
   ].join("   ");
   const room = Math.min(20, columns - parts.length - 14);
   return `solving  ${room < 4 ? "" : `${drawBar(1, room)}  `}${parts}`;
+}
+
+/** `ridge 0.012 of 34 tried   leave-one-out error 0.231   effective dimension 34.1 of 404   2 s`. */
+export function kernelLine({ problem, result }: KernelFitJson): string {
+  const tried = problem.ridgeChosen ? ` of ${result.ridges.length} tried` : "";
+  return [
+    `ridge ${formatNumber(problem.ridge)}${tried}`,
+    `leave-one-out error ${formatNumber(result.leaveOneOutError)}`,
+    `effective dimension ${formatNumber(result.effectiveDimension)} of ${problem.rows}`,
+    formatSeconds(result.seconds),
+  ].join("   ");
 }
 
 /** `test accuracy 98.4 %   (logistic regression 65.1 %, tangent kernel 93.2 %)`. */

@@ -5,7 +5,14 @@ import { TimeLeft } from "./time-left.ts";
 
 export type FitProgress = Extract<FitEvent, { kind: "progress" }>;
 
-const STAGE_WORDS = { validate: "validating", search: "certifying", train: "solving", bound: "bounding" } as const;
+const STAGE_WORDS = {
+  validate: "validating",
+  search: "certifying",
+  train: "solving",
+  bound: "bounding",
+  kernel: "kernel",
+  ridge: "ridge",
+} as const;
 const LINE_EVERY_SECONDS = 10;
 const REDRAW_EVERY_SECONDS = 0.1;
 const WIDEST_BAR = 20;

@@ -48,6 +48,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./commands/export.ts")).exportCommand,
   },
   {
+    name: "train",
+    summary: "train a deep network by gradient descent, with the theory measured",
+    announce: true,
+    load: async () => (await import("./commands/train.ts")).trainCommand,
+  },
+  {
     name: "kernel",
     summary: "kernels of infinitely wide networks between samples",
     announce: true,

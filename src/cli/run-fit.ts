@@ -1,13 +1,17 @@
 import type { Checkpoint } from "../experiments/checkpoint.ts";
 import type { FitSettings } from "../experiments/config.ts";
 import { FitCancelled, type FitEvent, type FitJob, type FitOutcome } from "../experiments/fit-types.ts";
+import { isKernelFit } from "../experiments/kernel-model-json.ts";
+import type { KernelOutcome } from "../experiments/kernel-model-outcome.ts";
+import type { KernelFitSettings } from "../experiments/kernel-model-settings.ts";
 import { prepareStore, publishRun, type StoredRun, stemOf } from "../experiments/run-store.ts";
+import type { WorkerJob } from "../experiments/worker-job.ts";
 import { isoTime, today } from "../platform/clock.ts";
 import { baseName, joinPath } from "../platform/run-files.ts";
 import type { CommandContext } from "./command.ts";
 import { describeFailure } from "./errors.ts";
 import { EXIT } from "./exit-codes.ts";
-import { backendLine, dataLine, solvedLine, testLine } from "./fit-lines.ts";
+import { backendLine, dataLine, kernelLine, solvedLine, testLine } from "./fit-lines.ts";
 import { formatGap, wrap } from "./format.ts";
 import { ProgressView } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
@@ -32,19 +36,44 @@ export interface FitCall {
  */
 export async function runFit(settings: FitSettings, call: FitCall, { terminal }: CommandContext): Promise<number> {
   const { startFit } = await import("../experiments/fit.ts");
-  const created = isoTime();
   const { resume, given } = call;
   const options = { ...(resume === undefined ? {} : { resume }), ...(given === undefined ? {} : { given }) };
-  const job = startFit(settings, options);
+  return followFit(startFit(settings, options), settings, call, terminal);
+}
+
+/**
+ * Runs a kernel regression to its end or interruption, shows it, and saves it as a run folder.
+ *
+ * @returns the exit code.
+ * @throws UserError for wrong settings or data, before anything is saved.
+ */
+export async function runKernelFit(
+  settings: KernelFitSettings,
+  call: FitCall,
+  { terminal }: CommandContext,
+): Promise<number> {
+  const { startKernelFit } = await import("../experiments/kernel-fit.ts");
+  return followFit(startKernelFit(settings), settings, call, terminal);
+}
+
+async function followFit(
+  job: WorkerJob<FitEvent, FitOutcome | KernelOutcome>,
+  settings: FitSettings | KernelFitSettings,
+  call: FitCall,
+  terminal: Terminal,
+): Promise<number> {
+  const created = isoTime();
   const release = cancelOnSignal(job, terminal);
-  let outcome: FitOutcome;
+  let outcome: FitOutcome | KernelOutcome;
   try {
     // A failure reaches `outcome` before the events end; it is awaited below.
     job.outcome.catch(() => {});
     await showEvents(job.events, settings, call.quiet, terminal);
     outcome = await job.outcome;
   } catch (error) {
-    if (error instanceof FitCancelled) return reportCancelled(call, terminal);
+    if (error instanceof FitCancelled) {
+      return reportCancelled(call.given === undefined ? "fit" : "certify", call, terminal);
+    }
     throw error;
   } finally {
     terminal.clear();
@@ -76,13 +105,13 @@ export async function runFit(settings: FitSettings, call: FitCall, { terminal }:
   if (call.json) terminal.out(JSON.stringify({ ...json, run: { id: saved.id, path: saved.path } }));
   if (interrupted) return EXIT.interrupted;
   const { requireGap } = settings;
-  if (requireGap === undefined || json.result.gap <= requireGap) return EXIT.ok;
+  if (requireGap === undefined || isKernelFit(json) || json.result.gap <= requireGap) return EXIT.ok;
   terminal.err(`the gap ${formatGap(json.result.gap)} is above the required ${formatGap(requireGap)}`);
   return EXIT.notReached;
 }
 
 /** The first signal asks the fit to end early, the second ends the program at once; the result undoes this. */
-function cancelOnSignal(job: FitJob, terminal: Terminal): () => void {
+export function cancelOnSignal(job: Pick<FitJob, "cancel">, terminal: Terminal): () => void {
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   let asked = false;
   const onSignal = (): void => {
@@ -120,8 +149,8 @@ async function showEvents(
 }
 
 /** Lines for the person: on stdout, unless stdout carries JSON. */
-function resultWriter(
-  call: FitCall,
+export function resultWriter(
+  call: Pick<FitCall, "json" | "quiet">,
   terminal: Terminal,
 ): { write(text: string): void; bold(text: string): string; columns: number } {
   if (!call.json) {
@@ -131,8 +160,9 @@ function resultWriter(
   return { write: terminal.err, bold: (text) => terminal.styleErr("bold", text), columns: terminal.errColumns };
 }
 
-function showResult({ json, verdict, testTable }: FitOutcome, call: FitCall, terminal: Terminal): void {
-  if (!call.quiet) terminal.err(`  ${solvedLine(json.result, terminal.errColumns)}`);
+function showResult({ json, verdict, testTable }: FitOutcome | KernelOutcome, call: FitCall, terminal: Terminal): void {
+  const solved = isKernelFit(json) ? kernelLine(json) : solvedLine(json.result, terminal.errColumns);
+  if (!call.quiet) terminal.err(`  ${solved}`);
   const { write, bold, columns } = resultWriter(call, terminal);
   verdict.forEach((sentence, k) => {
     const lines = wrap(sentence, columns - 1, "  ");
@@ -141,7 +171,12 @@ function showResult({ json, verdict, testTable }: FitOutcome, call: FitCall, ter
   write(wrap(testLine(testTable), columns - 1, "  ", "    "));
 }
 
-function showSaved(saved: StoredRun, settings: FitSettings, call: FitCall, terminal: Terminal): void {
+export function showSaved(
+  saved: StoredRun,
+  settings: Pick<FitSettings, "out">,
+  call: Pick<FitCall, "json" | "quiet" | "next">,
+  terminal: Terminal,
+): void {
   const { write, columns } = resultWriter(call, terminal);
   const name = joinPath(settings.out, baseName(saved.path));
   const next = call.next(saved);
@@ -156,11 +191,10 @@ function showSaved(saved: StoredRun, settings: FitSettings, call: FitCall, termi
   });
 }
 
-function reportCancelled(call: FitCall, terminal: Terminal): number {
+export function reportCancelled(command: string, call: Pick<FitCall, "json" | "quiet">, terminal: Terminal): number {
   const message = "interrupted before there was a network to save";
   if (!call.quiet) terminal.err(`  ${message}`);
   const error = { code: "interrupted", message, hint: null, place: null };
-  if (call.json)
-    terminal.out(JSON.stringify({ schema: 1, command: call.given === undefined ? "fit" : "certify", error }));
+  if (call.json) terminal.out(JSON.stringify({ schema: 1, command, error }));
   return EXIT.interrupted;
 }

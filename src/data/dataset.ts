@@ -2,11 +2,12 @@ import { ConfigError, DataError } from "../base/errors.ts";
 import { sha256 } from "../platform/index.ts";
 import { counted, findColumn } from "./columns.ts";
 import { completeRows, type MissingPolicy, missingCategoryNotes, requireComplete, takeRows } from "./missing.ts";
+import { standardization } from "./moments.ts";
 import { littleEndianBytes } from "./npy.ts";
 import { allRows, encodeRows, fitPreprocessing, oddCellNotes } from "./preprocessing.ts";
 import { splitRows } from "./split.ts";
 import { isVectorFile, readTable, readVector } from "./table.ts";
-import { checkClassSizes, readTarget } from "./target.ts";
+import { checkClassSizes, readTarget, readTargets } from "./target.ts";
 import type { Column, Dataset, Samples, Table, Target, Task } from "./types.ts";
 
 export interface LoadOptions {
@@ -14,6 +15,8 @@ export interface LoadOptions {
   readonly file: string;
   /** The target column by name, or by number counted from 1, or an npy or idx file with one number a row. */
   readonly target: string;
+  /** Whether `target` may name several columns of numbers, separated by commas. */
+  readonly several?: boolean;
   readonly task?: Task | "auto";
   /**
    * What to do with missing cells of features, `impute` unless told otherwise. It speaks of the rows to learn from, all
@@ -56,16 +59,17 @@ export function loadDataset(options: LoadOptions): Dataset {
       place: { file },
     });
   }
-  const chosen = chooseColumns(table, options.target, options.weights);
+  const chosen = chooseColumns(table, options);
   const settled = settleMissing(table, chosen, missing, standardize);
-  const { features, targetColumn, weightColumn, notes: missingNotes } = settled;
-  const read = readTarget(targetColumn, task);
+  const { features, targetColumns, weightColumn, notes: missingNotes } = settled;
+  const [targetColumn] = targetColumns;
+  const read = targetColumns.length === 1 ? readTarget(targetColumn, task) : readTargets(targetColumns, task);
   const notes = [...table.notes, ...chosen.notes, ...missingNotes, ...read.notes];
-  const rows = allRows(read.y.length).filter((i) => !Number.isNaN(read.y[i]!));
+  const count = targetColumns.length;
+  const total = read.y.length / count;
+  const rows = allRows(total).filter((i) => !read.y.subarray(i * count, (i + 1) * count).some(Number.isNaN));
   const weights = weightColumn === null ? null : readWeights(weightColumn, rows);
-  if (rows.length < read.y.length) {
-    notes.push(`${counted(read.y.length - rows.length, "row")} without a target value dropped`);
-  }
+  if (rows.length < total) notes.push(`${counted(total - rows.length, "row")} without a target value dropped`);
   const parts =
     split === "none" ? { train: rows, test: null } : splitByClass(read.target, read.y, rows, targetColumn, split, seed);
 
@@ -83,7 +87,11 @@ export function loadDataset(options: LoadOptions): Dataset {
     encoded.odd.forEach((count, e) => {
       odd[e]! += count;
     });
-    const samples = { X: encoded.X, y: Float64Array.from(part, (i) => read.y[i]!) };
+    const y = new Float64Array(part.length * count);
+    part.forEach((i, k) => {
+      y.set(read.y.subarray(i * count, (i + 1) * count), k * count);
+    });
+    const samples = { X: encoded.X, y };
     return weights === null ? samples : { ...samples, weights: Float64Array.from(part, (i) => weights[i]!) };
   };
   const train = encode(parts.train);
@@ -92,57 +100,87 @@ export function loadDataset(options: LoadOptions): Dataset {
   const matrixHash = sha256(littleEndianBytes(train.X.data), littleEndianBytes(train.y));
   const weightsHash = train.weights === undefined ? null : sha256(littleEndianBytes(train.weights));
   const fingerprint = { file: table.sha256, matrix: matrixHash, weights: weightsHash };
-  return { train, test, preprocessing, target: read.target, notes, fingerprint };
+  const target = count === 1 ? read.target : withScales(read.target, targetColumns, parts.train, standardize);
+  return { train, test, preprocessing, target, notes, fingerprint };
+}
+
+/** A target of several columns with what each is standardized by: its mean and deviation over the training rows. */
+function withScales(
+  target: Target,
+  columns: readonly Column[],
+  rows: Uint32Array,
+  standardize: "columns" | "none",
+): Target {
+  return {
+    ...target,
+    columns: columns.map((column) => {
+      const values = Float64Array.from(rows, (i) => (column.kind === "number" ? column.values[i] : Number.NaN));
+      const moments = standardize === "none" ? null : standardization(values);
+      return { name: column.name, ...(moments ?? { mean: 0, scale: 1 }) };
+    }),
+  };
 }
 
 interface ChosenColumns {
   /** All columns but the target and the row numbers. */
   readonly features: readonly Column[];
-  readonly targetColumn: Column;
+  readonly targetColumns: readonly [Column, ...Column[]];
   readonly weightColumn: Column | null;
   readonly notes: readonly string[];
 }
 
-function chooseColumns(table: Table, wanted: string, weights: string | undefined): ChosenColumns {
-  const fromFile = isVectorFile(wanted) && table.columns.every(({ name }) => name !== wanted);
-  const targetColumn = fromFile ? targetFromFile(table, wanted) : findColumn(table, wanted);
+function chooseColumns(table: Table, { target, weights, several = false }: LoadOptions): ChosenColumns {
   const notes: string[] = [];
-  if (!fromFile && targetColumn.name !== wanted) notes.push(`the target ${wanted} is column "${targetColumn.name}"`);
+  const isColumn = table.columns.some(({ name }) => name === target);
+  const words = several && !isColumn ? target.split(",").map((word) => word.trim()) : [target];
+  const [first = target, ...others] = words;
+  const find = (wanted: string): Column => {
+    if (isVectorFile(wanted) && !isColumn && words.length === 1) return targetFromFile(table, wanted);
+    const column = findColumn(table, wanted);
+    if (column.name !== wanted) notes.push(`the target ${wanted} is column "${column.name}"`);
+    return column;
+  };
+  const targetColumns: readonly [Column, ...Column[]] = [find(first), ...others.map(find)];
+  const twice = targetColumns.find((column, k) => targetColumns.indexOf(column) < k);
+  if (twice !== undefined) {
+    throw new ConfigError(`column "${twice.name}" is named twice as a target`, { code: "target-twice" });
+  }
   const weightColumn = weights === undefined ? null : findColumn(table, weights);
-  if (weightColumn === targetColumn) {
-    throw new ConfigError(`column "${targetColumn.name}" is both target and weights`, {
+  if (weightColumn !== null && targetColumns.includes(weightColumn)) {
+    throw new ConfigError(`column "${weightColumn.name}" is both target and weights`, {
       code: "weights-are-target",
       hint: "name another column with --weights",
     });
   }
   const features = table.columns.filter((column, j) => {
-    if (column === targetColumn || column === weightColumn) return false;
+    if (targetColumns.includes(column) || column === weightColumn) return false;
     const index = j === 0 && isRowNumber(column);
     if (index) notes.push(`dropped ${column.name}: it has no name and only counts the rows`);
     return !index;
   });
-  return { features, targetColumn, weightColumn, notes };
+  return { features, targetColumns, weightColumn, notes };
 }
 
 /** The same columns without the rows that the policy leaves out. Columns that tell nothing may have missing cells. */
 function settleMissing(
   table: Table,
-  { features, targetColumn, weightColumn }: ChosenColumns,
+  { features, targetColumns, weightColumn }: ChosenColumns,
   policy: MissingPolicy,
   standardize: "columns" | "none",
 ): ChosenColumns {
-  if (policy === "impute") return { features, targetColumn, weightColumn, notes: [] };
+  if (policy === "impute") return { features, targetColumns, weightColumn, notes: [] };
   const { encodings } = fitPreprocessing(features, allRows(table.rows), standardize, table.file).preprocessing;
   const used = new Set(encodings.map(({ column }) => column));
   const telling = features.filter(({ name }) => used.has(name));
   if (policy === "error") {
-    requireComplete(table, [...telling, targetColumn]);
-    return { features, targetColumn, weightColumn, notes: [] };
+    requireComplete(table, [...telling, ...targetColumns]);
+    return { features, targetColumns, weightColumn, notes: [] };
   }
   const { rows, notes } = completeRows(table, telling);
+  const [first, ...others] = targetColumns;
   return {
     features: features.map((column) => takeRows(column, rows)),
-    targetColumn: takeRows(targetColumn, rows),
+    targetColumns: [takeRows(first, rows), ...others.map((column) => takeRows(column, rows))],
     weightColumn: weightColumn === null ? null : takeRows(weightColumn, rows),
     notes,
   };

@@ -17,5 +17,6 @@ export type {
   Samples,
   Table,
   Target,
+  TargetColumn,
   Task,
 } from "./types.ts";

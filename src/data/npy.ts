@@ -15,18 +15,23 @@ export function isNpy(bytes: Uint8Array): boolean {
   return [...MAGIC].every((character, i) => bytes[i] === character.charCodeAt(0));
 }
 
-/** The values as little-endian f64 bytes (a view where the machine stores them so). */
-export function littleEndianBytes(values: Float64Array): Uint8Array {
+/** The values as little-endian bytes (a view where the machine stores them so). */
+export function littleEndianBytes(values: Float64Array | Float32Array): Uint8Array {
   if (littleEndianHost) return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   const view = new DataView(new ArrayBuffer(values.byteLength));
   values.forEach((value, i) => {
-    view.setFloat64(8 * i, value, true);
+    if (values instanceof Float32Array) view.setFloat32(4 * i, value, true);
+    else view.setFloat64(8 * i, value, true);
   });
   return new Uint8Array(view.buffer);
 }
 
-/** The values of little-endian f64 bytes (a view where the machine stores them so). */
-export function littleEndianValues(bytes: Uint8Array<ArrayBuffer>): Float64Array {
+/** The values of little-endian bytes (a view where the machine stores them so, in f64). */
+export function littleEndianValues(bytes: Uint8Array<ArrayBuffer>, type: "f4" | "f8" = "f8"): Float64Array {
+  if (type === "f4") {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return Float64Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
+  }
   if (littleEndianHost && bytes.byteOffset % 8 === 0)
     return new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -130,10 +135,10 @@ function fromFortranOrder(shape: readonly number[], data: Float64Array): Float64
   return out;
 }
 
-/** The header of an npy file (format 1, little-endian f8, C order); the entries follow it. */
-export function npyHeader(shape: readonly number[]): Uint8Array {
+/** The header of an npy file (format 1, little-endian, C order); the entries follow it. */
+export function npyHeader(shape: readonly number[], type: "f4" | "f8" = "f8"): Uint8Array {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
-  const dict = `{'descr': '<f8', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const dict = `{'descr': '<${type}', 'fortran_order': False, 'shape': ${tuple}, }`;
   const start = Math.ceil((MAGIC.length + 4 + dict.length + 1) / ALIGNMENT) * ALIGNMENT;
   const text = `${dict.padEnd(start - MAGIC.length - 4 - 1)}\n`;
   const bytes = new Uint8Array(start);

@@ -1,4 +1,4 @@
-import { DataError } from "../base/errors.ts";
+import { ConfigError, DataError } from "../base/errors.ts";
 import { counted, listing } from "./columns.ts";
 import type { Column, Target, Task } from "./types.ts";
 
@@ -50,6 +50,31 @@ export function readTarget(column: Column, task: Task | "auto"): ReadTarget {
   const raw = column.kind === "number" ? column.values : column.codes;
   const y = Float64Array.from(raw, (value) => classOf.get(value) ?? Number.NaN);
   return { target: { name, task: "classification", classes }, y, notes };
+}
+
+/**
+ * Reads a target of several columns of numbers: `y` is rows x columns, row-major.
+ *
+ * @throws ConfigError when classes are asked for. DataError as for one column.
+ */
+export function readTargets(columns: readonly Column[], task: Task | "auto"): ReadTarget {
+  const name = columns.map((column) => column.name).join(",");
+  if (task === "classification") {
+    throw new ConfigError(
+      `several targets are numbers, not classes: ${listing(columns.map((column) => column.name))}`,
+      {
+        code: "several-targets",
+        hint: "fit one column of classes at a time",
+      },
+    );
+  }
+  const read = columns.map((column) => readTarget(column, "regression"));
+  const rows = read[0]?.y.length ?? 0;
+  const y = new Float64Array(rows * columns.length);
+  read.forEach((column, q) => {
+    for (let i = 0; i < rows; i++) y[i * columns.length + q] = column.y[i]!;
+  });
+  return { target: { name, task: "regression", classes: null }, y, notes: [] };
 }
 
 /** How often each value (or category code) occurs; missing cells are left out. */

@@ -76,9 +76,23 @@ export interface Target {
   readonly task: Task;
   /** Class names in the order of the outputs (two classes: [negative, positive] for one output); null for regression. */
   readonly classes: readonly string[] | null;
+  /** How the outputs of a network become probabilities of the classes; absent where they are only scores. */
+  readonly link?: "softmax";
+  /** The columns of a regression on several; the network's outputs are (value - mean) / scale of each. */
+  readonly columns?: readonly TargetColumn[];
 }
 
-/** Encoded rows: X is n x d; `y` has the number itself for regression, the class index otherwise. */
+/** One of several target columns, with what its values are standardized by. */
+export interface TargetColumn {
+  readonly name: string;
+  readonly mean: number;
+  readonly scale: number;
+}
+
+/**
+ * Encoded rows: X is n x d; `y` has the number itself for regression, the class index otherwise. With c target columns `y` is
+ * n x c, row-major, in the units of the file.
+ */
 export interface Samples {
   readonly X: Matrix;
   readonly y: Float64Array;

@@ -39,7 +39,8 @@ export function drawArchitecture(spec: string, input: readonly number[] | null):
   return { text: architectureText(architecture), input: shape, layers, parameters, kernel: whyNoKernel(architecture) };
 }
 
-function seesPixels(architecture: Architecture): boolean {
+/** Whether a layer acts on the pixels of an image. */
+export function seesPixels(architecture: Architecture): boolean {
   return architecture.some((layer) => {
     if (layer.kind === "residual") return seesPixels(layer.main) || seesPixels(layer.shortcut);
     return layer.kind === "conv" || layer.kind === "pool" || layer.kind === "global-pool";

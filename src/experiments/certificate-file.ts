@@ -1,6 +1,6 @@
 import { type Certificate, joinProofs, proofEntry } from "../certificate/index.ts";
-import { lossOf } from "../convex/index.ts";
-import type { Dataset } from "../data/types.ts";
+import { type LossName, lossOf } from "../convex/index.ts";
+import type { Dataset, Target } from "../data/types.ts";
 import type { TwoLayerNetwork } from "../network/index.ts";
 import { sha256 } from "../platform/index.ts";
 import { checkProof, objectiveBelow, objectivesAbove, poseProblem, Rejection, sumOf } from "../verify/index.ts";
@@ -8,19 +8,30 @@ import type { FitSettings } from "./config.ts";
 import type { FitJson } from "./fit-types.ts";
 import { networkToJson } from "./network-json.ts";
 import type { Coding, Objective } from "./problem.ts";
-import type { SolvedOutput } from "./solve.ts";
+import type { SolvedPart } from "./solve.ts";
 import { BIAS_TEXT, NONNEGATIVE, subject } from "./verdict.ts";
 import { VERSION } from "./version.ts";
+
+/** An objective that the checker knows: one of networks with one output each. */
+export type CheckableObjective = Objective & { readonly loss: LossName };
+
+/**
+ * Whether there can be a certificate: the checker knows networks of one output, not those whose outputs share neurons, and tables
+ * with one target column.
+ */
+export function isCheckable(objective: Objective, { columns }: Target): objective is CheckableObjective {
+  return objective.loss !== "softmax" && objective.outputNorm !== "group" && columns === undefined;
+}
 
 /** What a certificate is made of. */
 export interface CertificateInput {
   readonly settings: FitSettings;
   readonly dataset: Dataset;
-  readonly objective: Objective;
+  readonly objective: CheckableObjective;
   readonly coding: Coding;
   /** The saved network: all outputs. */
   readonly network: TwoLayerNetwork;
-  readonly outputs: readonly SolvedOutput[];
+  readonly outputs: readonly SolvedPart[];
   readonly problem: FitJson["problem"];
   readonly result: FitJson["result"];
   /** {@link wholeProof} of the outputs. */
@@ -35,7 +46,7 @@ const MARGIN = 1 - 2 ** -48;
  * them has none: a bound is proved whole or not at all.
  */
 export function wholeProof(
-  outputs: readonly SolvedOutput[],
+  outputs: readonly SolvedPart[],
   proofs: readonly (Uint8Array | null)[],
 ): Uint8Array<ArrayBuffer> | null {
   const needed = proofs.filter((_, q) => outputs[q]!.dual !== null);
@@ -89,9 +100,10 @@ export function makeCertificate(input: CertificateInput): Certificate {
 }
 
 /** The dual point with the best multiple of it that a maximum allows. */
-function dualOf({ objective }: CertificateInput, { dual, y }: SolvedOutput, maxBound: number | null) {
+function dualOf({ objective }: CertificateInput, { dual }: SolvedPart, maxBound: number | null) {
   if (dual === null || maxBound === null) return null;
   const { scaling, beta } = objective;
+  const { y } = dual;
   const most = scaling === "mean" ? beta * y.length : beta;
   const cap = maxBound > 0 ? (most / maxBound) * MARGIN : Number.MAX_VALUE;
   const alpha = lossOf(objective).bestScale(dual.v, y, cap) * MARGIN;

@@ -1,16 +1,12 @@
-import type { Matrix } from "../base/matrix.ts";
-import type { ConvexProblem, SolveOptions } from "../convex/index.ts";
+import type { SolveOptions } from "../convex/index.ts";
 import type { TwoLayerNetwork } from "../network/index.ts";
-import { column } from "./problem.ts";
+import type { Posed } from "./posed.ts";
 import { drive } from "./solve.ts";
 import { CLOSED } from "./verdict.ts";
 
 /** The fit whose smallest certifiable beta is wanted. */
 export interface CertifiedBetaTask {
-  /** The problem of every output, without targets and beta. */
-  readonly problem: Omit<ConvexProblem, "y" | "beta">;
-  /** n x c. */
-  readonly Y: Matrix;
+  readonly posed: Posed;
   readonly betaMax: number;
   readonly seed: number;
   /** When to stop, on the clock of `solve.now`. */
@@ -36,7 +32,7 @@ const SHARE = 0.5;
 
 /**
  * The smallest beta, on a path down from beta_max, whose gap over all patterns closes in the time: each beta starts from
- * the networks of the one before; a beta counts when every output is within a thousandth of its bound.
+ * the networks of the one before; a beta counts when every part is within a thousandth of its bound.
  */
 export function certifiedBeta(task: CertifiedBetaTask): CertifiedBeta {
   const { solve, deadline, betaMax } = task;
@@ -70,21 +66,19 @@ export function certifiedBeta(task: CertifiedBetaTask): CertifiedBeta {
   return { ratio: closed, notes };
 }
 
-/** The networks of every output at a beta; null when one did not close. */
+/** The networks of every part at a beta; null when one did not close. */
 function networksAt(
-  { problem, Y, seed, deadline, solve }: CertifiedBetaTask,
+  { posed: { parts }, seed, deadline, solve }: CertifiedBetaTask,
   beta: number,
   start: readonly TwoLayerNetwork[] | null,
 ): TwoLayerNetwork[] | null {
   const networks: TwoLayerNetwork[] = [];
-  for (let q = 0; q < Y.cols; q++) {
+  for (const [q, part] of parts.entries()) {
     const from = start?.[q];
-    const seconds = ((deadline - solve.now()) * SHARE) / (Y.cols - q);
+    const seconds = ((deadline - solve.now()) * SHARE) / (parts.length - q);
     if (seconds <= 0) return null;
-    const solution = drive(
-      { ...problem, y: column(Y, q), beta },
-      { ...solve, seed, tolerance: CLOSED, seconds, ...(from === undefined ? {} : { start: from }) },
-    );
+    const options = { ...solve, seed, tolerance: CLOSED, seconds };
+    const solution = drive(part, beta, from === undefined ? options : { ...options, start: from });
     if (solution.scope !== "all-patterns" || solution.gap > CLOSED) return null;
     networks.push(solution.network);
   }

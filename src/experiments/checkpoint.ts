@@ -12,7 +12,7 @@ const checkpointSchema = z.object({
   matrix: z.string(),
   beta: z.number().positive(),
   betaMax: z.number(),
-  /** One scalar network an output, in the order of the outputs. */
+  /** The network of every part, in order: one an output, or a single one whose outputs share neurons. */
   outputs: z.array(z.object({ name: z.string(), network: networkSchema })).min(1),
 });
 
@@ -47,7 +47,7 @@ export function readCheckpoint(bytes: Uint8Array, file: string): Checkpoint {
 }
 
 /** Settings that must be those of the checkpoint, or its networks solve another problem. */
-const POSED_BY = ["loss", "huber", "weights", "scaling", "bias", "program", "patterns", "gates"] as const;
+const POSED_BY = ["loss", "outputNorm", "huber", "weights", "scaling", "bias", "program", "patterns", "gates"] as const;
 
 /**
  * Checks that a checkpoint is of this problem.

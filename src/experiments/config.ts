@@ -31,7 +31,7 @@ export const fitSettingsSchema = z
     data: setting(path, { group: "Data", description: "table to learn from: CSV, Parquet, npy or idx", value: "FILE" }),
     target: setting(path.optional(), {
       group: "Data",
-      description: "column to predict, or an npy or idx file of targets",
+      description: "column to predict (several numbers: A,B), or an npy or idx file of targets",
       value: "COLUMN",
     }),
     task: setting(z.enum(["auto", "regression", "classification"]).default("auto"), {
@@ -56,9 +56,13 @@ export const fitSettingsSchema = z
       description: "column of sample weights (numbers >= 0)",
       value: "COLUMN",
     }),
-    loss: setting(z.enum(["auto", "squared", "logistic", "hinge", "huber"]).default("auto"), {
+    loss: setting(z.enum(["auto", "squared", "logistic", "hinge", "huber", "softmax"]).default("auto"), {
       group: "Problem",
-      description: "auto: logistic for two classes, squared otherwise",
+      description: "auto: logistic for two classes, softmax for more, else squared",
+    }),
+    outputNorm: setting(z.enum(["group", "l1"]).optional(), {
+      group: "Problem",
+      description: "several outputs: group (default): they share neurons; l1: a network each",
     }),
     huber: setting(z.number().positive().default(1), {
       group: "Problem",

@@ -11,8 +11,9 @@ import {
   ridge,
 } from "./baselines.ts";
 import type { FitJson, TestTable } from "./fit-types.ts";
-import { binaryMetrics, type Metrics, multiclassMetrics, regressionMetrics } from "./metrics.ts";
-import { chooseCoding, codeTargets } from "./problem.ts";
+import { measureOutputs, type ScoreKind } from "./measure.ts";
+import type { Metrics } from "./metrics.ts";
+import { chooseCoding, codeTargets, outputNames } from "./problem.ts";
 
 /** Metrics on both parts of the data. */
 export interface Evaluation {
@@ -26,17 +27,11 @@ export interface Baseline extends Evaluation {
   readonly name: string;
 }
 
-/** Metrics of a model given by its outputs, n x c. `logOdds`: the outputs are log-odds of the classes. */
-export function evaluate(dataset: Dataset, logOdds: boolean, predict: (X: Matrix) => Matrix): Evaluation {
+/** Metrics of a model given by its outputs, n x c. */
+export function evaluate(dataset: Dataset, kind: ScoreKind, predict: (X: Matrix) => Matrix): Evaluation {
   const { target, train, test } = dataset;
-  const measure = ({ X, y }: Samples): Metrics => measureOutputs(target, logOdds, predict(X), y);
+  const measure = ({ X, y }: Samples): Metrics => measureOutputs(target, kind, predict(X), y);
   return { train: measure(train), test: test === null ? null : measure(test) };
-}
-
-function measureOutputs({ classes }: Target, logOdds: boolean, outputs: Matrix, y: Float64Array): Metrics {
-  if (classes === null) return regressionMetrics(outputs.data, y);
-  if (outputs.cols === 1) return binaryMetrics(outputs.data, y, logOdds);
-  return multiclassMetrics(outputs, y, classes);
 }
 
 /**
@@ -50,14 +45,14 @@ export function fitBaselines(
   expired: () => boolean,
 ): { readonly baselines: readonly Baseline[]; readonly notes: readonly string[] } {
   const { target, train } = dataset;
-  const outputs = target.classes === null || target.classes.length === 2 ? 1 : target.classes.length;
-  const coded = (loss: LossName): Matrix => codeTargets(train.y, chooseCoding(loss, target), outputs);
-  const judge = (model: LinearModel, logOdds: boolean): Evaluation =>
-    evaluate(dataset, logOdds, (X) => predictLinear(model, X));
+  const coded = (loss: LossName): Matrix =>
+    codeTargets(train.y, chooseCoding(loss, target), outputNames(target, loss).length, target.columns);
+  const judge = (model: LinearModel, kind: ScoreKind): Evaluation =>
+    evaluate(dataset, kind, (X) => predictLinear(model, X));
   const ridgeModel = ridge(components, coded("squared"));
-  const ridgeBaseline: Baseline = { key: "ridge", name: "ridge", ...judge(ridgeModel, false) };
+  const ridgeBaseline: Baseline = { key: "ridge", name: "ridge", ...judge(ridgeModel, "scores") };
   if (target.classes === null) {
-    const linear = judge(leastSquares(components, coded("squared")), false);
+    const linear = judge(leastSquares(components, coded("squared")), "scores");
     return { baselines: [{ key: "linear", name: "least squares", ...linear }, ridgeBaseline], notes: [] };
   }
   const logistic = logisticRegression(compute, components, coded("logistic"), expired);
@@ -65,7 +60,7 @@ export function fitBaselines(
     const note = "no logistic regression to compare with: it did not converge in its share of the time";
     return { baselines: [ridgeBaseline], notes: [note] };
   }
-  const logisticBaseline: Baseline = { key: "logistic", name: "logistic regression", ...judge(logistic, true) };
+  const logisticBaseline: Baseline = { key: "logistic", name: "logistic regression", ...judge(logistic, "log-odds") };
   return { baselines: [logisticBaseline, ridgeBaseline], notes: [] };
 }
 
@@ -78,10 +73,15 @@ export function baselineMetrics(baselines: readonly Baseline[]): FitJson["metric
 
 /** The one metric of the summary: held out where there is a test part. */
 export function testTable(target: Target, network: Evaluation, baselines: readonly Baseline[]): TestTable {
-  const key = target.classes === null ? "rmse" : "accuracy";
-  const value = ({ train, test }: Evaluation): number => (test ?? train)[key]!;
+  const [key, metric] =
+    target.classes !== null
+      ? (["accuracy", "accuracy"] as const)
+      : target.columns === undefined
+        ? (["rmse", "RMSE"] as const)
+        : (["r2", "mean R²"] as const);
+  const value = ({ train, test }: Evaluation): number => (test ?? train)[key] ?? 0;
   return {
-    metric: target.classes === null ? "RMSE" : "accuracy",
+    metric,
     part: network.test === null ? "train" : "test",
     network: value(network),
     baselines: baselines.map((baseline) => ({ name: baseline.name, value: value(baseline) })),

@@ -5,7 +5,7 @@ import type { TwoLayerNetwork } from "../network/index.ts";
 import type { FitSettings } from "./config.ts";
 import type { Baseline, Evaluation } from "./evaluation.ts";
 import type { Coding, Objective } from "./problem.ts";
-import type { SolvedOutput } from "./solve.ts";
+import type { SolvedPart } from "./solve.ts";
 import type { ValidationPoint } from "./validation.ts";
 
 /** A line of `history.ndjson`: a solver's event and the output that it is about. */
@@ -18,7 +18,8 @@ export interface FitRecord {
   readonly objective: Objective;
   readonly coding: Coding;
   readonly betaMax: number;
-  readonly outputs: readonly SolvedOutput[];
+  /** One for each output with a network of its own; a single one where outputs share neurons. */
+  readonly outputs: readonly SolvedPart[];
   readonly network: TwoLayerNetwork;
   readonly evaluation: Evaluation;
   readonly baselines: readonly Baseline[];

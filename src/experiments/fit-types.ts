@@ -40,14 +40,18 @@ export const fitJsonSchema = z.object({
     betaMax: z.number(),
     bias: z.enum(["none", "column", "output"]),
     program: z.enum(["relu", "gated"]),
+    /** With several outputs: `group`, one network whose outputs share neurons; `l1`, one network each. */
+    outputNorm: z.enum(["group", "l1"]).optional(),
+    /** With several target columns: their names, in the order of the outputs. */
+    targets: z.array(z.string()).optional(),
     /** Threshold of the Huber loss, when that is the loss. */
     huber: z.number().optional(),
   }),
-  /** With one-against-rest: sums over the classes; the status is the worst of them. */
+  /** With one network an output: sums over the outputs; the status is the worst of them. */
   result: z.object(solveFields),
   /** The certificate's claims were verified with proven bounds of all rounding errors when it was written. */
   rigorous: z.boolean(),
-  /** One-against-rest only: one solve a class. */
+  /** With one network an output only: one solve a class (or target column). */
   perClass: z.array(z.object({ class: z.string(), ...solveFields })).optional(),
   metrics: z.object({
     train: metricsSchema,
@@ -89,8 +93,8 @@ export type FitEvent =
   | { readonly kind: "backend"; readonly info: BackendInfo }
   | {
       readonly kind: "progress";
-      /** `search`: for the smallest beta that closes. */
-      readonly stage: "validate" | "search" | "train" | "bound";
+      /** `search`: for the smallest beta that closes; `kernel` and `ridge`: of kernel regression. */
+      readonly stage: "validate" | "search" | "train" | "bound" | "kernel" | "ridge";
       /** What is being solved, e.g. `class setosa`, `fold 2 of 5`; may be empty. */
       readonly label: string;
       readonly objective: number | null;
@@ -106,8 +110,8 @@ export type FitEvent =
 
 /** The one metric of the summary, for the network and beside it the baselines. */
 export interface TestTable {
-  /** `accuracy` (a share, shown in %) or `RMSE` (in units of the target). */
-  readonly metric: "accuracy" | "RMSE";
+  /** `accuracy` (a share, shown in %), `RMSE` (in units of the target), or of several targets the mean of their R². */
+  readonly metric: "accuracy" | "RMSE" | "mean R²";
   /** `train` when nothing was held out. */
   readonly part: "test" | "train";
   readonly network: number;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { littleEndianBytes, littleEndianValues, npyHeader } from "../data/npy.ts";
 import { exists, readBytes, writeFileAtomic } from "../platform/index.ts";
 import { openPositioned, removeFile, renameFile } from "../platform/positioned-file.ts";
-import type { KernelName } from "../tangent/index.ts";
+import { bytesOf, type KernelName, type Precision } from "../tangent/index.ts";
 
 /** The npy files of kernels while they are made: under temporary names, with a record of how far they are. */
 export interface KernelFiles {
@@ -11,7 +11,7 @@ export interface KernelFiles {
   /** Tiles that are on the disk. */
   readonly done: number;
   nameOf(kernel: KernelName): string;
-  write(kernel: KernelName, row: number, column: number, values: Float64Array): void;
+  write(kernel: KernelName, row: number, column: number, values: Float64Array | Float32Array): void;
   /** Everything written so far counts: a call with the same key goes on from here. */
   tileDone(): void;
   /** Whole rows, as written. */
@@ -35,6 +35,7 @@ export function openKernelFiles(
   [rows, cols]: readonly [number, number],
   tiles: number,
   key: string,
+  precision: Precision,
 ): KernelFiles {
   const record = `${prefix}.kernel.partial.json`;
   const nameOf = (kernel: KernelName): string => `${prefix}.${kernel}.npy`;
@@ -42,7 +43,9 @@ export function openKernelFiles(
   const before = readRecord(record);
   const resumes = before !== null && before.key === key && kernels.every((kernel) => exists(partial(kernel)));
   let done = resumes ? before.done : 0;
-  const header = npyHeader([rows, cols]);
+  const type = precision === "f32" ? "f4" : "f8";
+  const size = bytesOf(precision);
+  const header = npyHeader([rows, cols], type);
   const files = new Map(kernels.map((kernel) => [kernel, openPositioned(partial(kernel), resumes)]));
   const fileOf = (kernel: KernelName) => files.get(kernel)!;
   for (const file of files.values()) file.write(0, header);
@@ -52,13 +55,13 @@ export function openKernelFiles(
     isOpen = false;
   };
   return {
-    bytes: header.length + 8 * rows * cols,
+    bytes: header.length + size * rows * cols,
     get done() {
       return done;
     },
     nameOf,
     write(kernel, row, column, values) {
-      fileOf(kernel).write(header.length + 8 * (row * cols + column), littleEndianBytes(values));
+      fileOf(kernel).write(header.length + size * (row * cols + column), littleEndianBytes(values));
     },
     tileDone() {
       done += 1;
@@ -68,7 +71,7 @@ export function openKernelFiles(
       writeFileAtomic(record, JSON.stringify({ key, done }));
     },
     rows(kernel, from, count) {
-      return littleEndianValues(fileOf(kernel).read(header.length + 8 * from * cols, 8 * count * cols));
+      return littleEndianValues(fileOf(kernel).read(header.length + size * from * cols, size * count * cols), type);
     },
     finish() {
       close();

@@ -1,6 +1,6 @@
 import { ConfigError, DataError } from "../base/errors.ts";
 import type { Matrix } from "../base/matrix.ts";
-import { type BackendInfo, type Compute, createCompute } from "../compute/index.ts";
+import { type BackendInfo, type Compute, type ComputeOptions, createCompute } from "../compute/index.ts";
 import { littleEndianBytes } from "../data/npy.ts";
 import {
   type Architecture,
@@ -19,6 +19,7 @@ import {
   type KernelEngine,
   type KernelName,
   makeEngine,
+  type Precision,
   placeTile,
   planGram,
   type SpectrumEnds,
@@ -40,6 +41,9 @@ export interface KernelJob {
   readonly against: string | null;
   readonly target: string | null;
   readonly train: Trained;
+  /** Of the files; null accumulation: as the precision. */
+  readonly precision: Precision;
+  readonly accumulation: Precision | null;
   /** Beginning of the names of the files. */
   readonly out: string;
   readonly threads: number | null;
@@ -79,6 +83,7 @@ export interface KernelJson {
   readonly architecture: string;
   readonly method: KernelEngine["method"];
   readonly train: Trained;
+  readonly precision: Precision;
   readonly input: readonly number[];
   readonly shape: readonly [number, number];
   readonly symmetric: boolean;
@@ -134,8 +139,11 @@ const SAMPLE_OPERATIONS = 1e9;
 const MOST_SAMPLE_ROWS = 768;
 const SAMPLE_SECONDS = 0.05;
 
+/** Floating-point operations that take one thread as long as others take to start. */
+const SMALL_OPERATIONS = 5e8;
+
 /** Seconds of a plan, from the fastest of a few growing tiles (the first call of a kernel also compiles it). */
-function estimate(compute: Compute, engine: KernelEngine, X: Matrix, plan: GramPlan): number {
+function estimate(compute: Compute, engine: Prepared["engine"], X: Matrix, plan: GramPlan): number {
   const affordable = Math.max(1, Math.floor(Math.sqrt(SAMPLE_OPERATIONS / engine.operations)));
   let rows = Math.min(X.rows, SAMPLE_ROWS, affordable);
   let fastest = Number.POSITIVE_INFINITY;
@@ -159,7 +167,7 @@ interface Prepared {
   readonly inputs: KernelInputs;
   readonly against: Matrix | null;
   readonly kernels: readonly KernelName[];
-  readonly engine: KernelEngine;
+  readonly engine: KernelEngine<Float64Array | Float32Array>;
   readonly checks: InputChecks;
   readonly warnings: readonly string[];
 }
@@ -172,7 +180,9 @@ async function prepare(job: KernelJob, report: (event: KernelEvent) => void): Pr
   const inputs = flattenedFor(given, kinds);
   const other = job.against === null ? null : flattenedFor(await readKernelInputs(job.against, target, given), kinds);
   const kernels: readonly KernelName[] = job.kernel === "both" ? ["nngp", "ntk"] : [job.kernel];
-  const engine = makeEngine({ architecture, input: inputs.shape, trained: job.train, kernels });
+  const problem = { architecture, input: inputs.shape, trained: job.train, kernels };
+  const { precision, accumulation } = job;
+  const engine = makeEngine(problem, { precision, ...(accumulation === null ? {} : { accumulation }) });
   for (const text of [...inputs.notes, ...(other?.notes ?? [])]) report({ kind: "note", text });
   const checks = checkInputs(inputs.X);
   const warnings = warningsOf(checks, architecture);
@@ -183,7 +193,8 @@ async function prepare(job: KernelJob, report: (event: KernelEvent) => void): Pr
 /** Names a job: what an interrupted call made counts only for the same one. */
 function keyOf(job: KernelJob, { architecture, inputs, against, kernels }: Prepared, plan: GramPlan): string {
   const text = architectureText(architecture);
-  const settings = { VERSION, text, input: inputs.shape, train: job.train, kernels, tiles: plan.tiles };
+  const { train, precision, accumulation } = job;
+  const settings = { VERSION, text, input: inputs.shape, train, precision, accumulation, kernels, tiles: plan.tiles };
   return sha256(
     new TextEncoder().encode(JSON.stringify(settings)),
     littleEndianBytes(inputs.X.data),
@@ -227,13 +238,20 @@ export async function runKernel(job: KernelJob, report: (event: KernelEvent) => 
   const prepared = await prepare(job, report);
   const { engine, inputs, against, kernels, checks, warnings } = prepared;
   const architecture = architectureText(prepared.architecture);
-  const compute = await createCompute(job.threads === null ? {} : { threads: job.threads });
+  // 1. The plan, before the work.
+  const plan = planOf(engine, inputs.X, against, job.memory);
+  const compute = await createCompute(computeOptions(job, engine, plan));
   try {
-    // 1. The plan, before the work.
-    const plan = planOf(engine, inputs.X, against, job.memory);
     const seconds = estimate(compute, engine, inputs.X, plan);
     const { length: tiles } = plan.tiles;
-    const files = openKernelFiles(job.out, kernels, [plan.rows, plan.cols], tiles, keyOf(job, prepared, plan));
+    const files = openKernelFiles(
+      job.out,
+      kernels,
+      [plan.rows, plan.cols],
+      tiles,
+      keyOf(job, prepared, plan),
+      job.precision,
+    );
     try {
       const fileBytes = kernels.length * files.bytes;
       const share = 1 - files.done / Math.max(1, tiles);
@@ -270,6 +288,7 @@ export async function runKernel(job: KernelJob, report: (event: KernelEvent) => 
         architecture,
         method: engine.method,
         train: job.train,
+        precision: job.precision,
         input: inputs.shape,
         shape: [plan.rows, plan.cols],
         symmetric: plan.symmetric,
@@ -288,7 +307,14 @@ export async function runKernel(job: KernelJob, report: (event: KernelEvent) => 
   }
 }
 
-function planOf(engine: KernelEngine, X: Matrix, against: Matrix | null, memory: number): GramPlan {
+/** The machinery for a plan: small ones are done on one thread before others, and the system's BLAS, have started. */
+function computeOptions({ threads }: KernelJob, { operations }: Prepared["engine"], plan: GramPlan): ComputeOptions {
+  const spectrum = plan.symmetric ? 2 * plan.rows ** 3 : 0;
+  if (operations * plan.entries + spectrum < SMALL_OPERATIONS) return { backend: "wasm", threads: 1 };
+  return threads === null ? {} : { threads };
+}
+
+function planOf(engine: Prepared["engine"], X: Matrix, against: Matrix | null, memory: number): GramPlan {
   try {
     return planGram(engine, X.rows, against?.rows ?? null, memory);
   } catch (error) {

@@ -8,10 +8,10 @@ const NAMES: Readonly<Record<string, string>> = {
 
 const RECALL = "recall:";
 
-/** The name of a metric for people: `logLoss` -> `log-loss`, `recall:setosa` -> `recall of setosa`. */
+/** The name of a metric for people: `logLoss` -> `log-loss`, `recall:setosa` -> `recall of setosa`, `rmse:price` -> `RMSE of price`. */
 export function metricName(key: string): string {
-  if (key.startsWith(RECALL)) return `recall of ${key.slice(RECALL.length)}`;
-  return NAMES[key] ?? key;
+  const [, kind, of] = /^(recall|rmse|r2):(.*)$/s.exec(key) ?? [];
+  return kind === undefined ? (NAMES[key] ?? key) : `${NAMES[kind] ?? kind} of ${of}`;
 }
 
 /** Whether a metric is a share of the rows, shown in per cent. */

@@ -1,4 +1,4 @@
-import type { Matrix } from "../base/matrix.ts";
+import { type Matrix, matrix, row } from "../base/matrix.ts";
 
 /** Metric name to value; a metric that is undefined on the data at hand (AUC of one class) is left out. */
 export type Metrics = Readonly<Record<string, number>>;
@@ -28,6 +28,27 @@ export function regressionMetrics(predicted: ArrayLike<number>, actual: ArrayLik
   }
   const metrics: Record<string, number> = { rmse: Math.sqrt(squares / n), mae: absolute / n };
   if (variance > 0) metrics["r2"] = 1 - squares / variance;
+  return metrics;
+}
+
+/**
+ * `r2`, the mean over the columns, then `rmse:NAME` and `r2:NAME` of each: predictions and targets are n x c, row-major.
+ * R² is left out for constant targets.
+ */
+export function severalMetrics(predicted: Matrix, actual: ArrayLike<number>, names: readonly string[]): Metrics {
+  const { rows, cols, data } = predicted;
+  const each = names.map((_, q) => {
+    const pick = (values: ArrayLike<number>): Float64Array =>
+      Float64Array.from({ length: rows }, (_, i) => values[i * cols + q]!);
+    return regressionMetrics(pick(data), pick(actual));
+  });
+  const known = each.flatMap(({ r2 }) => r2 ?? []);
+  const metrics: Record<string, number> = {};
+  if (known.length > 0) metrics["r2"] = known.reduce((sum, r2) => sum + r2 / known.length, 0);
+  names.forEach((name, q) => {
+    metrics[`rmse:${name}`] = each[q]!["rmse"]!;
+    if (each[q]!["r2"] !== undefined) metrics[`r2:${name}`] = each[q]!["r2"];
+  });
   return metrics;
 }
 
@@ -75,8 +96,16 @@ export function binaryMetrics(scores: ArrayLike<number>, labels: ArrayLike<numbe
   return metrics;
 }
 
-/** `accuracy` and `recall:<class>` of one score a class, n x c; classes without a row are left out. */
-export function multiclassMetrics(scores: Matrix, labels: ArrayLike<number>, classes: readonly string[]): Metrics {
+/**
+ * `accuracy`, `logLoss` where the scores are logarithms of probabilities up to a constant a row, and `recall:<class>` of one
+ * score a class, n x c; classes without a row are left out.
+ */
+export function multiclassMetrics(
+  scores: Matrix,
+  labels: ArrayLike<number>,
+  classes: readonly string[],
+  isLogarithm: boolean,
+): Metrics {
   checkRows(scores.rows, labels.length);
   const counts = confusionCounts(predictedClasses(scores), labels, classes.length);
   let right = 0;
@@ -86,7 +115,39 @@ export function multiclassMetrics(scores: Matrix, labels: ArrayLike<number>, cla
     right += row[q]!;
     if (total > 0) recalls[`recall:${classes[q]}`] = row[q]! / total;
   });
-  return { accuracy: right / scores.rows, ...recalls };
+  const accuracy = right / scores.rows;
+  if (!isLogarithm) return { accuracy, ...recalls };
+  const logLoss = softmaxLosses(scores, labels).reduce((sum, loss) => sum + loss, 0) / scores.rows;
+  return { accuracy, logLoss, ...recalls };
+}
+
+/** -log of the softmax probability of each row's class: F is n x c. */
+export function softmaxLosses(F: Matrix, labels: ArrayLike<number>): Float64Array {
+  const c = F.cols;
+  return Float64Array.from({ length: F.rows }, (_, i) => {
+    const f = F.data.subarray(i * c, (i + 1) * c);
+    const top = f.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    let sum = 0;
+    for (const t of f) sum += Math.exp(t - top);
+    return Math.log(sum) + (top - f[labels[i]!]!);
+  });
+}
+
+/** Softmax probabilities of each row, n x c. */
+export function softmaxProbabilities(F: Matrix): Matrix {
+  const out = matrix(F.rows, F.cols);
+  for (let i = 0; i < F.rows; i++) {
+    const f = row(F, i);
+    const p = row(out, i);
+    const top = f.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    let sum = 0;
+    for (let q = 0; q < f.length; q++) {
+      p[q] = Math.exp(f[q]! - top);
+      sum += p[q]!;
+    }
+    for (let q = 0; q < f.length; q++) p[q]! /= sum;
+  }
+  return out;
 }
 
 /** Class index of each row of scores: the sign of a single column, else the largest column (the first of equals). */

@@ -1,7 +1,7 @@
 import { writeOnnx, writeSafetensors } from "../formats/index.ts";
 import { mergeOutputs, type TwoLayerNetwork } from "../network/index.ts";
 import { sha256 } from "../platform/index.ts";
-import { makeCertificate, wholeProof } from "./certificate-file.ts";
+import { isCheckable, makeCertificate, wholeProof } from "./certificate-file.ts";
 import { CHECKPOINT_FILE, type Checkpoint } from "./checkpoint.ts";
 import { baselineMetrics, testTable } from "./evaluation.ts";
 import type { FitRecord } from "./fit-record.ts";
@@ -11,15 +11,16 @@ import { networkToJson } from "./network-json.ts";
 import { relativeGap } from "./problem.ts";
 import { reportFiles } from "./report-files.ts";
 import { makeReport } from "./run-report.ts";
-import type { SolvedOutput } from "./solve.ts";
+import type { SolvedPart } from "./solve.ts";
 import { verdict } from "./verdict.ts";
+import { CERTIFICATE_FILE } from "./verify.ts";
 import { VERSION } from "./version.ts";
 
 /** From best to worst. */
 const STATUSES = ["optimal", "bounded", "stalled", "interrupted"] as const;
 
-/** One output's part of the JSON. */
-function outputJson(output: SolvedOutput): FitJson["result"] {
+/** A part's share of the JSON. */
+function partJson(output: SolvedPart): FitJson["result"] {
   const { status, objective, lowerBound, gap, scope, method, patterns, iterations, seconds, listed, network } = output;
   const neurons = network.U.rows;
   return { status, objective, lowerBound, gap, scope, method, neurons, patterns, iterations, seconds, listed };
@@ -63,23 +64,34 @@ export function totalResult(results: readonly FitJson["result"][], tolerance: nu
   };
 }
 
-/** The merged network of the outputs: what is saved. */
-export function savedNetwork(outputs: readonly SolvedOutput[]): TwoLayerNetwork {
+/** The merged network of the parts: what is saved. */
+export function savedNetwork(outputs: readonly SolvedPart[]): TwoLayerNetwork {
+  const [first] = outputs;
+  if (first !== undefined && outputs.length === 1) return first.network;
   return mergeOutputs(outputs.map(({ network }) => network));
 }
 
 function fitJson(record: FitRecord): FitJson {
-  const { dataset, objective, betaMax, outputs, settings, evaluation, baselines, backend } = record;
+  const { dataset, objective, betaMax, outputs, network, settings, evaluation, baselines, backend } = record;
   const { X } = dataset.train;
-  const { weights: _weights, ...posed } = objective;
-  const results = outputs.map(outputJson);
+  const { weights: _weights, outputNorm, ...posed } = objective;
+  const targets = dataset.target.columns?.map(({ name }) => name);
+  const results = outputs.map(partJson);
   const perClass = outputs.map(({ name }, q) => ({ class: name, ...results[q]! }));
   return {
     schema: 1,
     command: record.given === null ? "fit" : "certify",
     version: VERSION,
     run: null,
-    problem: { rows: X.rows, features: X.cols, outputs: outputs.length, betaMax, ...posed },
+    problem: {
+      rows: X.rows,
+      features: X.cols,
+      outputs: network.W.cols,
+      betaMax,
+      ...posed,
+      ...(outputNorm === null ? {} : { outputNorm }),
+      ...(targets === undefined ? {} : { targets }),
+    },
     result: totalResult(results, settings.tolerance),
     rigorous: false,
     ...(outputs.length > 1 ? { perClass } : {}),
@@ -103,12 +115,8 @@ function contentHash({ settings, dataset, gatesHash, given }: FitRecord): string
 export function makeOutcome(record: FitRecord): FitOutcome {
   const { settings, dataset, network, evaluation, baselines, interrupted } = record;
   const draft = fitJson(record);
-  const proof = wholeProof(
-    record.outputs,
-    record.outputs.map((output) => output.proof),
-  );
-  const certificate = makeCertificate({ ...record, problem: draft.problem, result: draft.result, proof });
-  const json = { ...draft, rigorous: certificate.arithmetic === "rigorous" };
+  const certified = certificateFiles(record, draft);
+  const json = { ...draft, rigorous: certified.rigorous };
   const lines = verdict({
     problem: json.problem,
     result: json.result,
@@ -118,14 +126,15 @@ export function makeOutcome(record: FitRecord): FitOutcome {
     ...(json.perClass === undefined ? {} : { perClass: json.perClass }),
   });
   const { preprocessing, target } = dataset;
-  const model = { network, preprocessing, target };
+  const model = {
+    network,
+    preprocessing,
+    target: record.objective.loss === "softmax" ? ({ ...target, link: "softmax" } as const) : target,
+  };
   const files: RunFile[] = [
     { name: "model.onnx", bytes: writeOnnx(model) },
     { name: "model.safetensors", bytes: writeSafetensors(model) },
-    text("certificate.json", `${JSON.stringify(certificate)}\n`),
-    ...(proof !== null && certificate.proof !== null && "file" in certificate.proof
-      ? [{ name: certificate.proof.file, bytes: proof }]
-      : []),
+    ...certified.files,
     text("history.ndjson", record.history.map((line) => `${JSON.stringify(line)}\n`).join("")),
     ...reportFiles(makeReport(record, json)),
     text("README.md", modelCard(record, json, lines)),
@@ -139,6 +148,22 @@ export function makeOutcome(record: FitRecord): FitOutcome {
     interrupted,
     testTable: testTable(target, evaluation, baselines),
   };
+}
+
+/** The certificate, with its proof when that has a file of its own; none where the checker does not know the problem. */
+function certificateFiles(record: FitRecord, { problem, result }: FitJson): { files: RunFile[]; rigorous: boolean } {
+  const { objective, outputs, dataset } = record;
+  if (!isCheckable(objective, dataset.target)) return { files: [], rigorous: false };
+  const proof = wholeProof(
+    outputs,
+    outputs.map((output) => output.proof),
+  );
+  const certificate = makeCertificate({ ...record, objective, problem, result, proof });
+  const file = text(CERTIFICATE_FILE, `${JSON.stringify(certificate)}\n`);
+  const rigorous = certificate.arithmetic === "rigorous";
+  const entry = certificate.proof;
+  if (proof === null || entry === null || !("file" in entry)) return { files: [file], rigorous };
+  return { files: [file, { name: entry.file, bytes: proof }], rigorous };
 }
 
 function makeCheckpoint({ settings, dataset, objective, betaMax, outputs }: FitRecord): Checkpoint {

@@ -2,11 +2,11 @@ import { ConfigError, DataError } from "../base/errors.ts";
 import { type Matrix, matrix } from "../base/matrix.ts";
 import { type Compute, createCompute } from "../compute/index.ts";
 import type { PatternSource, SolveEvent, SolveOptions } from "../convex/index.ts";
-import { type Dataset, loadDataset, readNpy } from "../data/index.ts";
+import { type Dataset, loadDataset, readNpy, type Target } from "../data/index.ts";
 import { forward, type TwoLayerNetwork } from "../network/index.ts";
 import { readBytes, sha256 } from "../platform/index.ts";
 import { principalComponents } from "./baselines.ts";
-import { centeredBetaMax, gridTop, largestBetaMax } from "./beta-scale.ts";
+import { gridTop } from "./beta-scale.ts";
 import { certifiedBeta } from "./certified-beta.ts";
 import { type Checkpoint, checkResumable } from "./checkpoint.ts";
 import type { FitSettings } from "./config.ts";
@@ -16,8 +16,9 @@ import { FitCancelled, type FitEvent, type FitOutcome } from "./fit-types.ts";
 import { givenNetwork, outputOf } from "./given-network.ts";
 import { networkFromJson } from "./network-json.ts";
 import { makeOutcome, savedNetwork } from "./outcome.ts";
-import { chooseCoding, chooseLoss, codeTargets, column, type Objective, outputNames } from "./problem.ts";
-import { drive, type SolvedOutput, settleOutput } from "./solve.ts";
+import { type Posed, poseApart, poseShared } from "./posed.ts";
+import { chooseCoding, chooseForm, codeTargets, type Objective, outputNames } from "./problem.ts";
+import { drive, type SolvedPart, settlePart } from "./solve.ts";
 import { type ValidationResult, type ValidationTask, validateBeta } from "./validate-beta.ts";
 
 /** What a fit needs of the outside. */
@@ -43,13 +44,13 @@ const PROGRESS_SECONDS = 0.05;
 /**
  * A fit from file to run folder, in the calling thread:
  *
- *   data -> baselines -> beta_max -> beta -> solve each output -> merge -> metrics -> verdict and files
+ *   data -> baselines -> beta_max -> beta -> solve each part -> merge -> metrics -> verdict and files
  *
  * @throws UserError for settings or data that cannot be used.
  * @throws FitCancelled when cancelled before there is a network.
  */
 export async function runFit(settings: FitSettings, context: PipelineContext): Promise<FitOutcome> {
-  const dataset = load(settings);
+  const dataset = loadFitData(settings, true);
   const compute = await createCompute(settings.threads === undefined ? {} : { threads: settings.threads });
   try {
     return fitDataset(settings, dataset, compute, context);
@@ -58,7 +59,9 @@ export async function runFit(settings: FitSettings, context: PipelineContext): P
   }
 }
 
-function load({ data, target, task, split, missing, standardize, weights, seed }: FitSettings): Dataset {
+/** The dataset of these settings. `several`: the target may be several columns of numbers. */
+export function loadFitData(settings: FitSettings, several = false): Dataset {
+  const { data, target, task, split, missing, standardize, weights, seed } = settings;
   if (target === undefined) {
     throw new ConfigError("no target: which column is to be predicted?", {
       code: "target-missing",
@@ -73,6 +76,7 @@ function load({ data, target, task, split, missing, standardize, weights, seed }
     missing,
     standardize,
     ...(weights === undefined ? {} : { weights }),
+    several,
     seed,
   });
 }
@@ -96,23 +100,18 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
   };
 
   // 1. The problem.
-  const loss = chooseLoss(settings.loss, target);
-  const coding = chooseCoding(loss, target);
-  const names = outputNames(target);
-  const Y = codeTargets(train.y, coding, names.length);
+  const form = chooseForm(settings, target);
+  const coding = chooseCoding(form.loss, target);
+  const names = outputNames(target, form.loss);
   const gates = settings.gates === undefined ? null : readGates(settings.gates);
-  const problem = {
-    X: train.X,
-    loss,
-    scaling: settings.scaling,
-    bias: settings.bias,
-    program: settings.program,
-    patterns: patternSource(settings, gates),
-    ...(train.weights === undefined ? {} : { weights: train.weights }),
-    ...(loss === "huber" ? { huber: settings.huber } : {}),
-  };
+  const posed = pose(settings, form, dataset, names, gates);
+  const { parts } = posed;
+  if (form.outputNorm === "l1") note(apartNote(settings, form, target));
   if (given !== null) checkGiven(given, settings, names.length);
-  if (resume !== null) checkResumable(resume, settings, dataset.fingerprint.matrix, names);
+  if (resume !== null) {
+    const partNames = parts.map(({ name }) => name);
+    checkResumable(resume, settings, dataset.fingerprint.matrix, partNames);
+  }
 
   // 2. Baselines, in the coordinates that also give the rank.
   const components = principalComponents(compute, train.X);
@@ -133,7 +132,7 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
   const solve: SolveOptions = { compute, now, cancelled, seed: settings.seed, tolerance: settings.tolerance };
   const asked = now();
   const budget = settings.time * BASELINE_SHARE;
-  const betaMax = resume?.betaMax ?? largestBetaMax(problem, Y, solve);
+  const betaMax = resume?.betaMax ?? posed.betaMax(solve);
   // A solve ends with a last search and bound over all rows, which take about as long as this did.
   const deadline = end - Math.min(now() - asked, budget);
   const labels = target.classes === null ? null : train.y;
@@ -144,29 +143,36 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
     points: validation,
     notes: betaNotes,
   } = chooseBeta(settings, betaMax, context, () => {
-    const top = coding === "number" ? gridTop(betaMax, centeredBetaMax(problem, column(Y, 0), seed, solve)) : 1;
+    const top = coding === "number" ? gridTop(betaMax, posed.centeredBetaMax(seed, solve)) : 1;
     const until = Math.min(now() + share * settings.time, deadline);
-    return { problem, Y, labels, betaMax, gridTop: top, seed, deadline: until, solve };
+    return { posed, labels, betaMax, gridTop: top, seed, deadline: until, solve };
   });
   betaNotes.forEach(note);
-  const { X: _X, patterns: _patterns, ...posed } = problem;
-  const objective: Objective = { ...posed, beta };
+  const objective: Objective = {
+    ...form,
+    scaling: settings.scaling,
+    beta,
+    bias: settings.bias,
+    program: settings.program,
+    ...(form.loss === "huber" ? { huber: settings.huber } : {}),
+    ...(train.weights === undefined ? {} : { weights: train.weights }),
+  };
 
-  // 4. Every output: its share of the time that is left.
+  // 4. Every part: its share of the time that is left.
   const history: HistoryLine[] = [];
-  const outputs = names.map((name, q): SolvedOutput => {
-    const outputProblem = { ...problem, y: column(Y, q), beta };
-    const label = names.length > 1 ? `class ${name}` : "";
+  const outputs = parts.map((part, q): SolvedPart => {
+    const label = parts.length > 1 ? `${target.classes === null ? "target" : "class"} ${part.name}` : "";
     const tell = progressTeller(label, context);
-    const own = given === null ? null : outputOf(given, q);
+    const own = given === null ? null : parts.length > 1 ? outputOf(given, q) : given;
     const start = own ?? (resume === null ? undefined : networkFromJson(resume.outputs[q]!.network));
-    const seconds = Math.max(0, deadline - now()) / (names.length - q);
-    const solution = drive(outputProblem, { ...solve, seconds, ...(start === undefined ? {} : { start }) }, (event) => {
-      history.push({ output: name, ...event });
+    const seconds = Math.max(0, deadline - now()) / (parts.length - q);
+    const options = { ...solve, seconds, ...(start === undefined ? {} : { start }) };
+    const solution = drive(part, beta, options, (event) => {
+      history.push({ output: part.name, ...event });
       tell(event);
     });
-    if (own === null) return settleOutput(name, outputProblem, solution);
-    const settled = settleOutput(name, outputProblem, { ...solution, network: own });
+    if (own === null) return settlePart(part, objective, solution);
+    const settled = settlePart(part, objective, { ...solution, network: own });
     if (solution.objective < (1 - settings.tolerance) * settled.objective) {
       note(
         `${label === "" ? "" : `${label}: `}a better network was found, with the training objective ${solution.objective.toPrecision(6)}`,
@@ -183,7 +189,8 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
 
   // 5. The saved network and what it is worth.
   const network = savedNetwork(outputs);
-  const logOdds = loss === "logistic" && names.length === 1;
+  const binary = form.loss === "logistic" && names.length === 1;
+  const scores = form.loss === "softmax" ? "softmax" : binary ? "log-odds" : "scores";
   return makeOutcome({
     settings,
     dataset,
@@ -192,7 +199,7 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
     betaMax,
     outputs,
     network,
-    evaluation: evaluate(dataset, logOdds, (X) => forward(network, X)),
+    evaluation: evaluate(dataset, scores, (X) => forward(network, X)),
     baselines,
     validation,
     history,
@@ -202,6 +209,44 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
     gatesHash: gates === null ? null : gates.sha256,
     given: context.given === null ? null : { file: context.given, sha256: sha256(readBytes(context.given)) },
   });
+}
+
+/** The problem of these settings: one for all outputs that share neurons, else one for each. */
+function pose(
+  settings: FitSettings,
+  { loss, outputNorm }: Pick<Objective, "loss" | "outputNorm">,
+  { train, target }: Dataset,
+  names: readonly string[],
+  gates: { readonly G: Matrix } | null,
+): Posed {
+  const { X, y, weights } = train;
+  const shared = {
+    X,
+    scaling: settings.scaling,
+    bias: settings.bias,
+    ...(weights === undefined ? {} : { weights }),
+  };
+  if (loss === "softmax") {
+    return poseShared({ ...shared, targets: { loss, labels: y, classes: names.length } }, target.name);
+  }
+  const Y = codeTargets(y, chooseCoding(loss, target), names.length, target.columns);
+  if (outputNorm === "group") return poseShared({ ...shared, targets: { loss: "squared", Y } }, target.name);
+  const problem = {
+    ...shared,
+    loss,
+    program: settings.program,
+    patterns: patternSource(settings, gates),
+    ...(loss === "huber" ? { huber: settings.huber } : {}),
+  };
+  return poseApart(problem, Y, names);
+}
+
+/** What it means that there is one network an output. */
+function apartNote({ program }: FitSettings, { loss }: Pick<Objective, "loss">, { classes }: Target): string {
+  const [one, each] = classes === null ? ["target", "target"] : ["class", "class, each against the rest"];
+  const proved = program === "relu" ? `, whose bounds can be proved ${one} by ${one}` : "";
+  const shared = classes === null || loss === "squared" ? "--output-norm group" : "--loss softmax";
+  return `one network a ${each}${proved}; ${shared} trains one network for all`;
 }
 
 /** What cannot be asked of a network from a file. */
@@ -273,7 +318,13 @@ function patternSource({ patterns }: FitSettings, gates: { readonly G: Matrix } 
   return typeof patterns === "number" ? { kind: "sampled", count: patterns } : { kind: patterns };
 }
 
-function emitData(settings: FitSettings, dataset: Dataset, centeredRank: number, emit: PipelineContext["emit"]): void {
+/** Tells what the data are; `centeredRank` is null when it was not computed. */
+export function emitData(
+  settings: Pick<FitSettings, "bias" | "seed">,
+  dataset: Dataset,
+  centeredRank: number | null,
+  emit: PipelineContext["emit"],
+): void {
   const { train, test, preprocessing, target } = dataset;
   const testRows = test?.X.rows ?? 0;
   emit({
@@ -283,7 +334,8 @@ function emitData(settings: FitSettings, dataset: Dataset, centeredRank: number,
     features: train.X.cols,
     oneHotColumns: preprocessing.encodings.filter(({ kind }) => kind === "one-hot").length,
     // A column of ones adds one to the rank of the centered columns; without it the rank was not computed.
-    rank: settings.bias === "column" ? centeredRank + 1 : settings.bias === "output" ? centeredRank : null,
+    rank:
+      centeredRank === null || settings.bias === "none" ? null : centeredRank + (settings.bias === "column" ? 1 : 0),
     target: target.name,
     task: target.task,
     classes: target.classes?.length ?? null,

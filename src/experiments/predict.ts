@@ -1,20 +1,28 @@
 import { DataError } from "../base/errors.ts";
-import type { Matrix } from "../base/matrix.ts";
+import { type Matrix, takeRows } from "../base/matrix.ts";
 import { type Column, loadRows, type Table, type Target } from "../data/index.ts";
-import { readOnnx, readSafetensors, type SavedModel } from "../formats/index.ts";
+import { isKernelModel, readOnnx, readSafetensors, type SavedModel } from "../formats/index.ts";
 import { forward } from "../network/index.ts";
 import { exists, readBytes } from "../platform/files.ts";
 import { isFolder, joinPath } from "../platform/run-files.ts";
-import { binaryMetrics, type Metrics, multiclassMetrics, predictedClasses, regressionMetrics } from "./metrics.ts";
+import { inUnits, measureOutputs } from "./measure.ts";
+import { type Metrics, predictedClasses, softmaxProbabilities } from "./metrics.ts";
 import { findRun } from "./run-store.ts";
 
 /** Predictions for the rows of a file. */
 export interface Prediction {
   readonly target: Target;
-  /** Outputs of the network, n x c: the number itself, the score of the second of two classes, or one score a class. */
+  /**
+   * Outputs of the network, n x c, in the units of the table: the number itself (one for each target column), the score of the
+   * second of two classes, or one score a class.
+   */
   readonly scores: Matrix;
+  /** Probabilities of the classes, n x c, where the network was trained for them (softmax); else null. */
+  readonly probabilities: Matrix | null;
   /** Index of the predicted class of each row; null for regression. */
   readonly classes: Int32Array | null;
+  /** Standard deviations of the targets of new rows, n x c, where they were asked for. */
+  readonly deviations?: Matrix;
   /** Over the rows whose target is known; null when the file has no target column. */
   readonly metrics: Metrics | null;
   /** Plain sentences on cells that had to be guessed. */
@@ -48,7 +56,15 @@ export function findModel(runsFolder: string, word: string): string {
  */
 export function readModel(file: string): SavedModel {
   const bytes = readBytes(file);
-  return file.endsWith(".onnx") ? readOnnx(bytes, file) : readSafetensors(bytes, file);
+  if (file.endsWith(".onnx")) return readOnnx(bytes, file);
+  if (isKernelModel(bytes, file)) {
+    throw new DataError(`"${file}" holds a kernel regression, not a network`, {
+      code: "kernel-model",
+      hint: "overparam predict applies it; other formats and bounds are for networks",
+      place: { file },
+    });
+  }
+  return readSafetensors(bytes, file);
 }
 
 /**
@@ -58,30 +74,32 @@ export function readModel(file: string): SavedModel {
  */
 export function predictRows({ network, preprocessing, target }: SavedModel, file: string): Prediction {
   const { table, X, notes } = loadRows(preprocessing, file);
-  const scores = forward(network, X);
-  const classes = target.classes === null ? null : predictedClasses(scores);
-  return { target, scores, classes, metrics: metricsOf(table, target, scores), notes };
+  const outputs = forward(network, X);
+  const classes = target.classes === null ? null : predictedClasses(outputs);
+  const probabilities = target.link === "softmax" ? softmaxProbabilities(outputs) : null;
+  const metrics = metricsOf(table, target, outputs);
+  return { target, scores: inUnits(outputs, target), probabilities, classes, metrics, notes };
 }
 
-function metricsOf(table: Table, target: Target, scores: Matrix): Metrics | null {
-  const column = table.columns.find(({ name }) => name === target.name);
-  if (column === undefined) return null;
-  const actual = knownTargets(column, target);
-  const rows = Uint32Array.from(actual.keys()).filter((i) => !Number.isNaN(actual[i]));
+/** Metrics of outputs for the rows of a table; null when it has no targets. */
+export function metricsOf(table: Table, target: Target, outputs: Matrix): Metrics | null {
+  const names = target.columns?.map(({ name }) => name) ?? [target.name];
+  const columns = names.flatMap((wanted) => table.columns.find(({ name }) => name === wanted) ?? []);
+  if (columns.length < names.length) return null;
+  const actual = columns.map((column) => knownTargets(column, target));
+  const rows = Uint32Array.from({ length: table.rows }, (_, i) => i).filter((i) =>
+    actual.every((values) => !Number.isNaN(values[i])),
+  );
   if (rows.length === 0) return null;
-  const known = Float64Array.from(rows, (i) => actual[i]);
-  const { cols } = scores;
-  const kept = new Float64Array(rows.length * cols);
-  rows.forEach((i, k) => {
-    kept.set(scores.data.subarray(i * cols, (i + 1) * cols), k * cols);
+  const known = Float64Array.from({ length: rows.length * names.length }, (_, k) => {
+    const i = rows[Math.floor(k / names.length)]!;
+    return actual[k % names.length]![i]!;
   });
-  if (target.classes === null) return regressionMetrics(kept, known);
-  if (cols === 1) return binaryMetrics(kept, known, false);
-  return multiclassMetrics({ rows: rows.length, cols, data: kept }, known, target.classes);
+  return measureOutputs(target, target.link === "softmax" ? "softmax" : "scores", takeRows(outputs, rows), known);
 }
 
 /** The target of each row, as number or class index; NaN where it is missing or of an unknown class. */
-function knownTargets(column: Column, { classes }: Target): Float64Array {
+export function knownTargets(column: Column, { classes }: Target): Float64Array {
   const n = column.kind === "number" ? column.values.length : column.codes.length;
   const out = new Float64Array(n).fill(Number.NaN);
   const index = new Map(classes?.map((name, k) => [name, k]));

@@ -7,12 +7,24 @@ import { type FitSettings, fitSettingsSchema } from "./config.ts";
  * @param model the file whose network is bounded; null when one is trained.
  */
 export function reproduceCommand(settings: FitSettings, model: string | null = null): string {
-  const defaults: Record<string, unknown> = fitSettingsSchema.parse({ data: settings.data });
+  const call = model === null ? ["fit", settings.data] : ["certify", model, settings.data];
+  return commandLine(call, settings, fitSettingsSchema.parse({ data: settings.data }));
+}
+
+/** A command of the program with every setting that is not its default as a flag, quoted for a POSIX shell. */
+export function commandLine(
+  call: readonly string[],
+  settings: Readonly<Record<string, unknown>>,
+  defaults: Readonly<Record<string, unknown>>,
+): string {
   const flags = Object.entries(settings)
     .filter(([key, value]) => key !== "data" && value !== undefined && value !== defaults[key])
-    .flatMap(([key, value]) => [flagOf(key), key === "split" && value === 0 ? "none" : String(value)]);
-  const call = model === null ? ["fit"] : ["certify", model];
-  return ["overparam", ...call, settings.data, ...flags].map(quote).join(" ");
+    .flatMap(([key, value]) => {
+      // A switch that is on by its name alone.
+      if (value === true) return [flagOf(key)];
+      return [flagOf(key), key === "split" && value === 0 ? "none" : String(value)];
+    });
+  return ["overparam", ...call, ...flags].map(quote).join(" ");
 }
 
 /**

@@ -1,4 +1,5 @@
-import type { Samples } from "../data/types.ts";
+import type { Matrix } from "../base/matrix.ts";
+import type { Samples, Target } from "../data/types.ts";
 import { forward } from "../network/index.ts";
 import { baseName } from "../platform/run-files.ts";
 import type { ReportTable, RunReport } from "../report/index.ts";
@@ -8,7 +9,7 @@ import { metricName } from "./metric-names.ts";
 import { confusionCounts, type Metrics, predictedClasses } from "./metrics.ts";
 import { neuronPanel } from "./neuron-panel.ts";
 import { networkPicture } from "./pictures.ts";
-import { hiddenBiases, outputNames } from "./problem.ts";
+import { codeTargets, hiddenBiases, outputNames } from "./problem.ts";
 import { reproduceCommands } from "./reproduce.ts";
 import { rocCurves } from "./roc.ts";
 import { formatBeta, judge, NONNEGATIVE, problemLine, scopeText } from "./verdict.ts";
@@ -18,7 +19,7 @@ import { VERSION } from "./version.ts";
 export function makeReport(record: FitRecord, json: FitJson): RunReport {
   const { settings, dataset, network, outputs, history, validation, objective, betaMax, notes } = record;
   const { target, train, test, preprocessing } = dataset;
-  const names = outputNames(target);
+  const names = outputNames(target, objective.loss);
   const { standing, label, statement, details } = judge({
     problem: json.problem,
     result: json.result,
@@ -56,7 +57,7 @@ export function makeReport(record: FitRecord, json: FitJson): RunReport {
             chosen: ratio * betaMax === objective.beta,
           })),
     part: test === null ? "training" : "held-out",
-    ...predictionSeries(record, test ?? train),
+    ...predictionSeries(target, forward(network, (test ?? train).X), test ?? train),
     neurons: neuronPanel({
       network,
       X: train.X,
@@ -64,8 +65,11 @@ export function makeReport(record: FitRecord, json: FitJson): RunReport {
       outputs: names,
       penalizedBiases: hiddenBiases(objective.bias) === "penalized",
     }),
-    picture: networkPicture({ network, dataset, outputs: names, logOdds: objective.loss === "logistic" }),
-    tables: [metricsTable(record), problemTable(record, json), ...notesTable(notes)],
+    picture:
+      target.columns === undefined
+        ? networkPicture({ network, dataset, outputs: names, logOdds: objective.loss === "logistic" })
+        : null,
+    tables: [metricsTable(record, "network"), problemTable(record, json), ...notesTable(notes)],
     reproduce: reproduceCommands(settings, objective.beta, record.given?.file),
     footer: `overparam ${VERSION}. ${problemLine(json.problem, json.rigorous)}`,
   };
@@ -87,12 +91,17 @@ function subtitle({ command, problem, result }: FitJson): string {
 }
 
 /** What the network says about rows, beside what is true of them. */
-function predictionSeries(
-  { network, dataset }: FitRecord,
-  { X, y }: Samples,
+export function predictionSeries(
+  { name, classes, columns }: Target,
+  outputs: Matrix,
+  { y }: Samples,
 ): Pick<RunReport, "predictions" | "confusion" | "roc"> {
-  const { name, classes } = dataset.target;
-  const outputs = forward(network, X);
+  if (columns !== undefined) {
+    // Several targets on one pair of axes: in standard deviations from their means, as the network predicts them.
+    const actual = [...codeTargets(y, "number", columns.length, columns).data];
+    const predictions = { actual, predicted: [...outputs.data], name: `${name}, standardized` };
+    return { predictions, confusion: null, roc: null };
+  }
   if (classes === null) {
     return { predictions: { actual: [...y], predicted: [...outputs.data], name }, confusion: null, roc: null };
   }
@@ -104,7 +113,11 @@ function predictionSeries(
   };
 }
 
-function metricsTable({ evaluation, baselines, dataset }: FitRecord): ReportTable {
+/** Metrics of a model, of this name, beside those of the baselines. */
+export function metricsTable(
+  { evaluation, baselines, dataset }: Pick<FitRecord, "evaluation" | "baselines" | "dataset">,
+  model: string,
+): ReportTable {
   const part = (name: "train" | "test"): { label: string; columns: readonly (Metrics | null)[] } => ({
     label: name === "train" ? "training" : "held-out",
     columns: [evaluation[name], ...baselines.map((baseline) => baseline[name])],
@@ -120,7 +133,7 @@ function metricsTable({ evaluation, baselines, dataset }: FitRecord): ReportTabl
   );
   return {
     title: "Beside simpler models",
-    columns: ["", "network", ...baselines.map(({ name }) => name)],
+    columns: ["", model, ...baselines.map(({ name }) => name)],
     rows,
     note: "All models see the same features and the same training rows.",
   };
@@ -135,6 +148,7 @@ function problemTable({ dataset, backend, settings }: FitRecord, { problem, resu
       ["held-out rows", dataset.test?.X.rows ?? 0],
       ["features", problem.features],
       ["loss", `${problem.loss}, ${problem.scaling}`],
+      ...(problem.outputNorm === undefined ? [] : [["outputs", OUTPUT_WORDS[problem.outputNorm]]]),
       ...(problem.huber === undefined ? [] : [["threshold of the Huber loss", problem.huber]]),
       ...(settings.weights === undefined ? [] : [["sample weights", settings.weights]]),
       ["beta", formatBeta(problem.beta)],
@@ -152,8 +166,15 @@ function problemTable({ dataset, backend, settings }: FitRecord, { problem, resu
   };
 }
 
+const OUTPUT_WORDS = { group: "share neurons (group norm)", l1: "a network each (l1 norm)" } as const;
+
 /** How a lower bound was found, for people. */
 function methodWords(method: string): string {
+  const [, kind, scalar] = /^(cover|rotation)-(.+)$/.exec(method) ?? [];
+  if (scalar !== undefined) {
+    const way = kind === "cover" ? "a cover of the directions of the outputs" : "singular directions of the dual point";
+    return `${way}; ${methodWords(scalar)}`;
+  }
   const rank = /^exact-rank-(\d)$/.exec(method)?.[1];
   if (rank !== undefined) return `exact, over all activation patterns (rank ${rank})`;
   return METHOD_WORDS.get(method) ?? method;
@@ -164,10 +185,12 @@ const METHOD_WORDS: ReadonlyMap<string, string> = new Map([
   ["caps", "branch and bound (sign caps)"],
   ["transport", "branch and bound (transport)"],
   ["shor", "semidefinite relaxation (Shor)"],
+  ["spectral", "relaxation of all outputs at once (spectral)"],
+  ["row-norms", "sum of the row norms"],
   ["listed", "exact, over the listed patterns"],
   [NONNEGATIVE, "none: losses and penalties are not negative"],
 ]);
 
-function notesTable(notes: readonly string[]): ReportTable[] {
+export function notesTable(notes: readonly string[]): ReportTable[] {
   return notes.length === 0 ? [] : [{ title: "Notes", columns: [""], rows: notes.map((note) => [note]) }];
 }

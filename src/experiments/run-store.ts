@@ -24,6 +24,8 @@ import {
   processId,
 } from "../platform/run-files.ts";
 import { fitJsonSchema, type RunFile } from "./fit-types.ts";
+import { kernelFitJsonSchema } from "./kernel-model-json.ts";
+import { trainJsonSchema } from "./training/types.ts";
 
 /** The file that describes a run folder; it lists all others. */
 const RECORD_FILE = "run.json";
@@ -40,7 +42,7 @@ const runRecordSchema = z.object({
   verdict: z.array(z.string()),
   interrupted: z.boolean(),
   /** What `fit --json` printed (`run` is left null: the folder may be moved). */
-  fit: fitJsonSchema,
+  fit: z.union([fitJsonSchema, kernelFitJsonSchema, trainJsonSchema]),
   files: z.array(z.object({ name: z.string(), bytes: z.int(), sha256: z.string() })),
 });
 

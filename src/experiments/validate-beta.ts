@@ -1,9 +1,8 @@
-import { type Matrix, matrix, takeRows } from "../base/matrix.ts";
+import { type Matrix, matrix, row } from "../base/matrix.ts";
 import { randomStream } from "../base/random.ts";
 import type { SolveOptions } from "../convex/index.ts";
 import { forward, type TwoLayerNetwork } from "../network/index.ts";
-import { type PosedProblem, takeProblem } from "./beta-scale.ts";
-import { column, rowLosses } from "./problem.ts";
+import type { Posed } from "./posed.ts";
 import { drive } from "./solve.ts";
 import {
   BETA_RATIOS,
@@ -18,10 +17,7 @@ import {
 
 /** The fit whose beta is to be chosen. */
 export interface ValidationTask {
-  /** The problem of every output, without targets and beta. */
-  readonly problem: PosedProblem;
-  /** n x c. */
-  readonly Y: Matrix;
+  readonly posed: Posed;
   /** Class index of each row, for stratified folds; null for numbers. */
   readonly labels: Float64Array | null;
   readonly betaMax: number;
@@ -53,14 +49,11 @@ const BETAS_AHEAD = 2;
 const FEWEST_FOLDS = 2;
 
 interface Fold {
-  readonly problem: PosedProblem;
-  readonly Y: Matrix;
-  readonly heldX: Matrix;
-  readonly heldY: Matrix;
-  readonly heldWeights: Float64Array | null;
+  readonly kept: Posed;
+  readonly held: Posed;
   /** Beta of the whole data to beta of this fold: the scaled penalty on a row is what is validated. */
   readonly betaFactor: number;
-  /** The networks of the last ratio, one an output. */
+  /** The networks of the last ratio, one a part. */
   start: readonly TwoLayerNetwork[] | null;
 }
 
@@ -122,7 +115,8 @@ export function validateBeta(task: ValidationTask): ValidationResult {
   const last = validated.at(-1);
   if (last === undefined) return fallback("no time to validate", task);
   const notes: string[] = [];
-  if (task.Y.rows > MAX_ROWS) notes.push(`beta validated on ${MAX_ROWS} of ${task.Y.rows} training rows`);
+  const { rows } = task.posed.X;
+  if (rows > MAX_ROWS) notes.push(`beta validated on ${MAX_ROWS} of ${rows} training rows`);
   if (used < folds.length) notes.push(`beta validated on ${used} of ${folds.length} folds: more would take too long`);
   let ratio = chooseRatio(validated);
   if (validated.length < BETA_RATIOS.length && !hasRisen(validated)) {
@@ -147,55 +141,59 @@ function shown(ratio: number): string {
   return String(Number(ratio.toPrecision(2)));
 }
 
-function prepareFolds({ problem, Y, labels, seed }: ValidationTask): Fold[] {
-  const n = Y.rows;
+function prepareFolds({ posed, labels, seed }: ValidationTask): Fold[] {
+  const n = posed.X.rows;
   const rows = randomStream(seed, "validation rows").permutation(n).slice(0, MAX_ROWS);
   const drawn = labels === null ? null : Float64Array.from(rows, (i) => labels[i]!);
-  return makeFolds(rows.length, drawn, randomStream(seed, "validation")).map((fold) => {
+  const folds = makeFolds(rows.length, drawn, randomStream(seed, "validation")).map((fold): Fold => {
     const held = fold.map((k) => rows[k]!);
     const kept = rowsOutside(rows.length, fold).map((k) => rows[k]!);
-    const { X: heldX, weights: heldWeights = null } = takeProblem(problem, held);
     return {
-      problem: takeProblem(problem, kept),
-      heldWeights,
-      Y: takeRows(Y, kept),
-      heldX,
-      heldY: takeRows(Y, held),
-      betaFactor: problem.scaling === "sum" ? kept.length / n : 1,
+      kept: posed.take(kept),
+      held: posed.take(held),
+      betaFactor: posed.scaling === "sum" ? kept.length / n : 1,
       start: null,
     };
   });
+  return folds.every(({ kept }) => kept.isPosable) ? folds : [];
 }
 
 /** Held-out losses of a fold's rows at a beta of the whole data; null when the time was too short. */
 function solveFold(fold: Fold, beta: number, seconds: number, task: ValidationTask): readonly number[] | null {
   const { solve, seed } = task;
-  const c = fold.Y.cols;
+  const { kept, held } = fold;
   const begun = solve.now();
-  const predictions = matrix(fold.heldX.rows, c);
   const networks: TwoLayerNetwork[] = [];
-  for (let q = 0; q < c; q++) {
-    const share = (begun + seconds - solve.now()) / (c - q);
+  for (const [q, part] of kept.parts.entries()) {
+    const share = (begun + seconds - solve.now()) / (kept.parts.length - q);
     if (share <= 0) return null;
     const start = fold.start?.[q];
-    const outputBegun = solve.now();
-    const { network } = drive(
-      { ...fold.problem, y: column(fold.Y, q), beta: beta * fold.betaFactor },
-      {
-        ...solve,
-        tolerance: TOLERANCE,
-        seconds: share,
-        seed,
-        certify: false,
-        ...(start === undefined ? {} : { start }),
-      },
-    );
-    if (solve.now() - outputBegun >= share) return null;
+    const partBegun = solve.now();
+    const { network } = drive(part, beta * fold.betaFactor, {
+      ...solve,
+      tolerance: TOLERANCE,
+      seconds: share,
+      seed,
+      certify: false,
+      ...(start === undefined ? {} : { start }),
+    });
+    if (solve.now() - partBegun >= share) return null;
     networks.push(network);
-    const f = forward(network, fold.heldX).data;
-    for (let i = 0; i < f.length; i++) predictions.data[i * c + q] = f[i];
   }
   fold.start = networks;
-  const { heldWeights } = fold;
-  return Array.from(rowLosses(fold.problem, predictions, fold.heldY), (loss, i) => loss * (heldWeights?.[i] ?? 1));
+  const { weights } = held;
+  return Array.from(held.rowLosses(outputsOf(networks, held.X)), (loss, i) => loss * (weights?.[i] ?? 1));
+}
+
+/** Outputs of networks side by side, n x c. */
+function outputsOf(networks: readonly TwoLayerNetwork[], X: Matrix): Matrix {
+  const parts = networks.map((network) => forward(network, X));
+  const cols = parts.reduce((sum, part) => sum + part.cols, 0);
+  const out = matrix(X.rows, cols);
+  let at = 0;
+  for (const part of parts) {
+    for (let i = 0; i < X.rows; i++) out.data.set(row(part, i), i * cols + at);
+    at += part.cols;
+  }
+  return out;
 }

@@ -73,7 +73,7 @@ export function judge(input: VerdictInput): Verdict {
   } else if (gap > tolerance && gap <= CLOSED) {
     details.push(`The tolerance ${plainNumber(tolerance)} was not reached.`);
   }
-  const worst = worstClass(input.perClass);
+  const worst = worstPart(input);
   if (worst !== null) details.push(worst);
   details.push(problemLine(problem, input.rigorous === true));
   return { ...headline(input), details };
@@ -82,7 +82,7 @@ export function judge(input: VerdictInput): Verdict {
 function headline({ problem, result, tolerance }: VerdictInput): Omit<Verdict, "details"> {
   const { status, method, objective, gap, lowerBound } = result;
   const objectiveText = roundUp(objective);
-  const [ones, have] = problem.outputs > 1 ? ["that of these", "these have"] : ["this one's", "this one has"];
+  const [ones, have] = isSeparate(problem) ? ["that of these", "these have"] : ["this one's", "this one has"];
   const interrupted = status === "interrupted";
   if (method === NONNEGATIVE) {
     const why = interrupted
@@ -124,8 +124,12 @@ function ownPatterns(
   listed: NonNullable<Result["listed"]>,
   { problem, result: { gap, method }, tolerance }: VerdictInput,
 ): string {
-  const [its, itIs, aNetwork] = problem.outputs > 1 ? ["their", "they are", "networks"] : ["its", "it is", "a network"];
-  const over = `Over ${its} own ${count(listed.patterns, "activation pattern")} ${itIs}`;
+  const [its, itIs, aNetwork] = isSeparate(problem) ? ["their", "they are", "networks"] : ["its", "it is", "a network"];
+  const patterns = count(listed.patterns, "activation pattern");
+  const over =
+    problem.outputNorm === "group"
+      ? `Over ${patterns}, its own and random ones, it is`
+      : `Over ${its} own ${patterns} ${itIs}`;
   if (listed.gap > tolerance) return `${over} within ${gapText(listed.gap)} of the best.`;
   const optimal = `${over} optimal to ${closeness(listed.gap)}`;
   if (gap <= CLOSED || method === NONNEGATIVE) return `${optimal}.`;
@@ -133,14 +137,16 @@ function ownPatterns(
 }
 
 /** The subject of the bound, e.g. "no two-layer ReLU network of any width". */
-export function subject({ program, outputs, bias }: Problem, { scope, patterns }: Result): string {
+export function subject(problem: Problem, { scope, patterns }: Result): string {
+  const { program, outputs, bias } = problem;
+  const separate = isSeparate(problem);
   const biasFree = bias === "none" ? "bias-free " : "";
   const kind = program === "gated" ? "gated two-layer" : "two-layer ReLU";
   const listed =
     program === "gated" ? count(patterns, "fixed gate") : `the ${count(patterns, "activation pattern")} listed`;
-  const over = scope === "all-patterns" ? " of any width" : ` over ${listed}${outputs > 1 ? " in all" : ""}`;
-  return outputs > 1
-    ? `no set of ${outputs} separate ${biasFree}${kind} networks${over}, one a class,`
+  const over = scope === "all-patterns" ? " of any width" : ` over ${listed}${separate ? " in all" : ""}`;
+  return separate
+    ? `no set of ${outputs} separate ${biasFree}${kind} networks${over}, one a ${partNoun(problem)},`
     : `no ${biasFree}${kind} network${over}`;
 }
 
@@ -152,12 +158,23 @@ export function scopeText(problem: Problem, result: Result): string {
     .replace(/,$/, "");
 }
 
-function worstClass(perClass: FitJson["perClass"]): string | null {
+/** Whether every output has a network of its own. */
+function isSeparate({ outputs, outputNorm }: Problem): boolean {
+  return outputs > 1 && outputNorm !== "group";
+}
+
+/** What each of several networks is for. */
+export function partNoun({ targets }: Problem): "class" | "target" {
+  return targets === undefined ? "class" : "target";
+}
+
+function worstPart({ problem, perClass }: VerdictInput): string | null {
   const worst = perClass?.reduce((a, b) => (b.gap > a.gap ? b : a));
   if (worst === undefined) return null;
-  if (worst.method === NONNEGATIVE)
-    return `The numbers are sums over the classes; for class ${worst.class} no lower bound was found.`;
-  return `The numbers are sums over the classes; the widest gap is that of class ${worst.class}, ${gapText(worst.gap)}.`;
+  const noun = partNoun(problem);
+  const sums = `The numbers are sums over the ${noun === "class" ? "classes" : "targets"}`;
+  if (worst.method === NONNEGATIVE) return `${sums}; for ${noun} ${worst.class} no lower bound was found.`;
+  return `${sums}; the widest gap is that of ${noun} ${worst.class}, ${gapText(worst.gap)}.`;
 }
 
 /** The bias forms in words. */
@@ -171,7 +188,7 @@ export const BIAS_TEXT = {
 export function problemLine(problem: Problem, rigorous = false): string {
   const { loss, scaling, beta, bias, program, rows, features } = problem;
   const average = scaling === "mean" ? "mean" : "summed";
-  const penalty = program === "gated" ? "sum |u_j|" : "(|U|^2 + |w|^2)/2";
+  const penalty = program === "gated" ? "sum |u_j|" : problem.outputNorm === "group" ? "(|U|^2 + |W|^2)/2" : "(|U|^2 + |w|^2)/2";
   return `Objective: ${average} ${loss} loss + beta ${penalty}, beta = ${formatBeta(beta)}, ${BIAS_TEXT[bias]}; ${count(rows, "row")}, ${count(features, "feature")}. ${rigorous ? RIGOROUS : FLOATING}`;
 }
 

@@ -1,13 +1,17 @@
 import { DataError } from "../base/errors.ts";
 import { type Certificate, certificateSchema, inlineProof } from "../certificate/index.ts";
 import { type Dataset, loadDataset } from "../data/index.ts";
-import { readBytes, sha256 } from "../platform/files.ts";
+import { exists, readBytes, sha256 } from "../platform/files.ts";
 import { folderOf, isFolder, joinPath } from "../platform/run-files.ts";
 import { type Verification, verifyCertificate } from "../verify/index.ts";
 import { findRun } from "./run-store.ts";
 
 /** Name of the certificate in a run folder. */
-const CERTIFICATE_FILE = "certificate.json";
+export const CERTIFICATE_FILE = "certificate.json";
+
+/** Why there is no certificate for a network of several outputs that are trained together. */
+export const UNCHECKABLE =
+  "the checker knows networks with one output, not those with several that are trained together; their bounds are in floating-point arithmetic";
 
 /** What is to be verified. */
 export interface VerifyJob {
@@ -52,7 +56,13 @@ export function verifyFile(job: VerifyJob, progress: (share: number) => void): V
 
 function certificateFile({ runs, certificate }: VerifyJob): string {
   if (certificate.endsWith(".json") && !isFolder(certificate)) return certificate;
-  return joinPath(findRun(runs, certificate), CERTIFICATE_FILE);
+  const file = joinPath(findRun(runs, certificate), CERTIFICATE_FILE);
+  if (exists(file)) return file;
+  throw new DataError(`there is nothing to verify: the run ${certificate} has no certificate`, {
+    code: "no-certificate",
+    hint: `${UNCHECKABLE} (one network a class, with --loss logistic, is checked class by class)`,
+    place: { file: folderOf(file) },
+  });
 }
 
 function readCertificate(file: string): Certificate {

@@ -1,5 +1,5 @@
 import { create, equals, type MessageInitShape } from "@bufbuild/protobuf";
-import type { Preprocessing } from "../data/index.ts";
+import type { Preprocessing, Target } from "../data/index.ts";
 import { featureWidth } from "../data/index.ts";
 import type { TwoLayerNetwork } from "../network/index.ts";
 import type { FloatSize } from "./floats.ts";
@@ -19,12 +19,15 @@ export const OUTPUT = "output";
  * features - mean - mean_low -> / scale -> Gemm U, b -> Relu             -> Gemm W, c0 -> output
  *                                    \---> Gemm G, h -> > 0 -> Where ---/        (gated)
  * ```
+ * With several target columns (`inUnits`) the outputs of the last Gemm are standardized, and are multiplied by output_scale and
+ * moved by output_mean in the end.
+ *
  * The mean is subtracted in two parts, its nearest float32 and the rest. One float32 would be wrong by up to
  * 6e-8 |mean|, which division by a small scale magnifies (a column of years: 1e-5 of its standard deviation); with two
  * parts a standardized value is right to float32 rounding whenever the feature itself is a float32. Folding the
  * standardization into U and b instead would cancel digits: b - U mean / scale is much larger than the result.
  */
-export function graphNodes(activation: Activation): Node[] {
+export function graphNodes(activation: Activation, inUnits: boolean): Node[] {
   const gemm = (input: string, weights: string, bias: string, output: string, transpose: boolean) => ({
     opType: "Gemm",
     input: [input, weights, bias],
@@ -45,17 +48,39 @@ export function graphNodes(activation: Activation): Node[] {
     { opType: "Div", input: ["centred", "scale"], output: ["standardized"] },
     gemm("standardized", "U", "b", "preactivation", true),
     ...hidden,
-    gemm("hidden", "W", "c0", OUTPUT, false),
+    gemm("hidden", "W", "c0", inUnits ? "prediction" : OUTPUT, false),
+    ...(inUnits
+      ? [
+          { opType: "Mul", input: ["prediction", "output_scale"], output: ["scaled"] },
+          { opType: "Add", input: ["scaled", "output_mean"], output: [OUTPUT] },
+        ]
+      : []),
   ].map((node) => create(NodeSchema, node));
 }
 
-/** The activation whose graph these nodes are; null when they are no graph of ours. */
-export function activationOf(nodes: readonly Node[]): Activation | null {
-  const matches = (activation: Activation): boolean => {
-    const ours = graphNodes(activation);
-    return ours.length === nodes.length && ours.every((node, k) => equals(NodeSchema, node, nodes[k] as Node));
-  };
-  return (["relu", "gated"] as const).find(matches) ?? null;
+/** What graph of ours these nodes are; null when they are none. */
+export function graphKind(
+  nodes: readonly Node[],
+): { readonly activation: Activation; readonly inUnits: boolean } | null {
+  for (const activation of ["relu", "gated"] as const) {
+    for (const inUnits of [false, true]) {
+      const ours = graphNodes(activation, inUnits);
+      if (ours.length === nodes.length && ours.every((node, k) => equals(NodeSchema, node, nodes[k] as Node))) {
+        return { activation, inUnits };
+      }
+    }
+  }
+  return null;
+}
+
+/** What several target columns are standardized by, as constants of the graph; none for one target. */
+export function targetTensors({ columns }: Target): Map<string, Tensor> {
+  if (columns === undefined) return new Map();
+  const vector = (values: readonly number[]): Tensor => ({ shape: [values.length], data: Float64Array.from(values) });
+  return new Map([
+    ["output_scale", vector(columns.map(({ scale }) => scale))],
+    ["output_mean", vector(columns.map(({ mean }) => mean))],
+  ]);
 }
 
 /** The standardization of the encoded features as constants of the graph, each with one entry a feature. */

@@ -22,12 +22,15 @@ import {
 export const FLOAT = 1;
 export const DOUBLE = 11;
 /** ONNX AttributeProto.AttributeType. */
+export const FLOAT_ATTRIBUTE = 1;
 export const INT_ATTRIBUTE = 2;
+export const INTS_ATTRIBUTE = 7;
 
 interface Attribute extends Message<"onnx.AttributeProto"> {
   name: string;
   f: number;
   i: bigint;
+  ints: bigint[];
   type: number;
 }
 
@@ -154,7 +157,13 @@ const file = create(FileDescriptorProtoSchema, {
       attribute: [5, "AttributeProto[]"],
       domain: [7, "string"],
     }),
-    message("AttributeProto", { name: [1, "string"], f: [2, "float"], i: [3, "int64"], type: [20, "int32"] }),
+    message("AttributeProto", {
+      name: [1, "string"],
+      f: [2, "float"],
+      i: [3, "int64"],
+      ints: [8, "int64[]"],
+      type: [20, "int32"],
+    }),
     message("TensorProto", {
       dims: [1, "int64[]"],
       data_type: [2, "int32"],

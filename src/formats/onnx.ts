@@ -3,7 +3,7 @@ import { DataError } from "../base/errors.ts";
 import { matrix } from "../base/matrix.ts";
 import type { TwoLayerNetwork } from "../network/index.ts";
 import { decodeFloats, encodeFloats, type FloatSize } from "./floats.ts";
-import { activationOf, graphNodes, INPUT, OUTPUT, standardizationTensors } from "./onnx-graph.ts";
+import { graphKind, graphNodes, INPUT, OUTPUT, standardizationTensors, targetTensors } from "./onnx-graph.ts";
 import { checkWire, DOUBLE, FLOAT, type Initializer, type Model, ModelSchema, type ValueInfo } from "./onnx-schema.ts";
 import {
   damaged,
@@ -40,7 +40,11 @@ export function writeOnnx(model: SavedModel, { precision }: { precision?: OnnxPr
   const metadata = encodeMetadata(model);
   const network = model.network.U.rows === 0 ? withIdleNeuron(model.network) : model.network;
   const tensorsOf = (size: FloatSize): Map<string, Tensor> =>
-    new Map([...standardizationTensors(model.preprocessing, size), ...graphTensors(network)]);
+    new Map([
+      ...standardizationTensors(model.preprocessing, size),
+      ...graphTensors(network),
+      ...targetTensors(model.target),
+    ]);
   const outside = precision === "float64" ? null : outsideFloat32(tensorsOf(4));
   if (precision === "float32" && outside !== null) {
     throw new DataError(`the model has ${outside}, outside the range of float32`, {
@@ -61,7 +65,7 @@ export function writeOnnx(model: SavedModel, { precision }: { precision?: OnnxPr
     producerName: "overparam",
     graph: {
       name: `two-layer ${network.activation} network`,
-      node: graphNodes(network.activation),
+      node: graphNodes(network.activation, model.target.columns !== undefined),
       initializer: Array.from(tensors, ([name, { shape, data }]) => ({
         name,
         dataType,
@@ -91,13 +95,16 @@ export function readOnnx(bytes: Uint8Array, file: string): SavedModel {
   if (irVersion !== IR_VERSION || opset?.domain !== "" || opset.version !== OPSET_VERSION || others.length > 0) {
     throw foreign(file, `it is not of ONNX IR version ${IR_VERSION} and operator set ${OPSET_VERSION}`);
   }
-  const activation = activationOf(graph.node);
-  if (activation === null) throw foreign(file, "its graph is not that of a two-layer network");
+  const kind = graphKind(graph.node);
+  if (kind === null) throw foreign(file, "its graph is not that of a two-layer network");
+  const { activation, inUnits } = kind;
 
   const size = graph.initializer[0]?.dataType === DOUBLE ? 8 : 4;
   const tensors = readTensors(graph.initializer, size, file);
   const constants = new Map<string, Tensor>();
-  for (const name of ["mean", "mean_low", "scale", ...(activation === "gated" ? ["zero"] : [])]) {
+  const gated = activation === "gated" ? ["zero"] : [];
+  const units = inUnits ? ["output_scale", "output_mean"] : [];
+  for (const name of ["mean", "mean_low", "scale", ...gated, ...units]) {
     const tensor = tensors.get(name);
     if (tensor === undefined) throw foreign(file, `it has no tensor "${name}"`);
     constants.set(name, tensor);
@@ -111,7 +118,11 @@ export function readOnnx(bytes: Uint8Array, file: string): SavedModel {
   const texts = metadataProps.filter(({ key }) => key === METADATA_KEY).map(({ value }) => value);
   if (texts.length > 1) throw damaged(file, "its metadata appear twice");
   const model = decodeMetadata(texts[0], withoutIdleNeuron(network), file);
-  const expected = standardizationTensors(model.preprocessing, size).set("zero", ZERO);
+  if ((model.target.columns !== undefined) !== inUnits) throw damaged(file, "its graph is not that of its target");
+  const expected = new Map([
+    ...standardizationTensors(model.preprocessing, size).set("zero", ZERO),
+    ...targetTensors(model.target),
+  ]);
   for (const [name, tensor] of constants) {
     if (!sameTensor(tensor, expected.get(name) as Tensor, size)) {
       throw damaged(file, `tensor "${name}" is not what its metadata say`);
@@ -156,7 +167,7 @@ function outsideFloat32(tensors: ReadonlyMap<string, Tensor>): string | null {
   for (const [name, { data }] of tensors) {
     const found = data.find((value) => {
       const rounded = Math.fround(value);
-      return !Number.isFinite(rounded) || (name === "scale" && rounded === 0);
+      return !Number.isFinite(rounded) || (name.endsWith("scale") && rounded === 0);
     });
     if (found !== undefined) return `${found} in "${name}"`;
   }

@@ -37,19 +37,32 @@ const encodingSchema = z.discriminatedUnion("kind", [
   }),
 ]);
 
+export const preprocessingSchema = z.strictObject({ encodings: listOf(encodingSchema), features: listOf(z.string()) });
+
+export const targetSchema = z
+  .strictObject({
+    name: z.string(),
+    task: z.enum(["regression", "classification"]),
+    classes: listOf(z.string()).nullable(),
+    link: z.exactOptional(z.literal("softmax")),
+    columns: z.exactOptional(
+      listOf(z.strictObject({ name: z.string(), mean: z.number(), scale: z.number().positive() })),
+    ),
+  })
+  .refine(
+    ({ task, classes }) => (task === "classification" ? classes !== null && classes.length >= 2 : classes === null),
+    "a classification has at least two classes, a regression has none",
+  )
+  .refine(({ classes, link }) => link === undefined || classes !== null, "only classes have probabilities")
+  .refine(
+    ({ classes, columns }) => columns === undefined || (classes === null && columns.length >= 2),
+    "several target columns are numbers",
+  );
+
 const metadataSchema = z.strictObject({
   format: z.literal(FORMAT_VERSION),
-  preprocessing: z.strictObject({ encodings: listOf(encodingSchema), features: listOf(z.string()) }),
-  target: z
-    .strictObject({
-      name: z.string(),
-      task: z.enum(["regression", "classification"]),
-      classes: listOf(z.string()).nullable(),
-    })
-    .refine(
-      ({ task, classes }) => (task === "classification" ? classes !== null && classes.length >= 2 : classes === null),
-      "a classification has at least two classes, a regression has none",
-    ),
+  preprocessing: preprocessingSchema,
+  target: targetSchema,
 });
 
 /** The tensors of a network by name, as both formats store them; `G` and `h` only when it is gated. */
@@ -159,8 +172,11 @@ function findMisfit({ network, preprocessing, target }: SavedModel): string | nu
   if (width !== features.length) return `its columns make ${width} features, it names ${features.length}`;
   if (width !== U.cols) return `its columns make ${width} features, its network has ${U.cols} inputs`;
   if (width === 0) return "its network has no inputs";
-  const { classes } = target;
+  const { classes, columns } = target;
   const c = W.cols;
+  if (columns !== undefined && c !== columns.length) {
+    return `its network has ${c} outputs for ${columns.length} target columns`;
+  }
   if (classes === null ? c === 0 : c !== classes.length && !(c === 1 && classes.length === 2)) {
     return `its network has ${c} outputs for ${classes === null ? "a number" : `${classes.length} classes`}`;
   }

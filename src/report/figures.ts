@@ -2,13 +2,15 @@ import { confusionChart } from "./charts/confusion.ts";
 import { convergenceChart } from "./charts/convergence.ts";
 import { curveChart } from "./charts/curve.ts";
 import { gapChart, relativeGap } from "./charts/gap.ts";
+import { ridgeChart, spectrumChart } from "./charts/kernel.ts";
+import { linesChart } from "./charts/lines.ts";
 import { neuronsChart } from "./charts/neurons.ts";
 import { regionsChart } from "./charts/regions.ts";
 import { rocChart } from "./charts/roc.ts";
 import { CROWDED, scatterChart } from "./charts/scatter.ts";
 import { validationChart } from "./charts/validation.ts";
 import { formatNumber } from "./format.ts";
-import type { ConvergenceSeries, NeuronPanel, RunReport } from "./types.ts";
+import type { ConvergenceSeries, LineFigure, NeuronPanel, RunReport } from "./types.ts";
 
 /** Widths in px that charts are drawn at: the text column of a screen or a sheet, that of a phone, one of two panels. */
 export const WIDE = 780;
@@ -36,16 +38,25 @@ const tall = (width: number, wide: number, narrow: number): number => (width < 5
 /** The figures that a report has, in the order of reading. */
 export function figuresOf(report: RunReport): Figure[] {
   return [
+    ...(report.lines ?? []).map(linesFigure),
     pictureFigure(report),
     ...convergenceFigures(report.convergence),
     ...predictionFigures(report),
     report.neurons === null ? null : neuronsFigure(report.neurons),
     validationFigure(report),
+    ridgeFigure(report),
+    spectrumFigure(report),
   ].filter((figure) => figure !== null);
 }
 
 function single(name: string, title: string, caption: string, draw: (width: number) => string): Figure {
   return { name, title, caption, panels: [{ label: "", draw }] };
+}
+
+function linesFigure(figure: LineFigure): Figure | null {
+  const draw = (width: number) => linesChart(figure, { width, height: tall(width, 300, 260) });
+  if (draw(WIDE) === null) return null;
+  return single(figure.name, figure.title, figure.caption, (width) => draw(width) ?? "");
 }
 
 function pictureFigure({ picture }: RunReport): Figure | null {
@@ -172,4 +183,21 @@ function validationFigure({ validation }: RunReport): Figure | null {
   if (validation === null || draw(WIDE) === null) return null;
   const caption = "Mean loss on the part of the training data left out, with one standard error up and down.";
   return single("validation", "Choice of β by validation", caption, (width) => draw(width) ?? "");
+}
+
+function ridgeFigure({ leaveOneOut = [] }: RunReport): Figure | null {
+  const draw = (width: number) => ridgeChart(leaveOneOut, { width, height: tall(width, 300, 260) });
+  if (draw(WIDE) === null) return null;
+  const caption =
+    "Mean squared error on each training row of the regression on all others: exact, by one solve for each ridge.";
+  return single("leave-one-out", "Choice of the ridge by leave-one-out", caption, (width) => draw(width) ?? "");
+}
+
+function spectrumFigure({ spectrum = null }: RunReport): Figure | null {
+  const draw = (width: number) =>
+    spectrum === null ? null : spectrumChart(spectrum, { width, height: tall(width, 300, 260) });
+  if (draw(WIDE) === null) return null;
+  const caption =
+    "Eigenvalues of the kernel matrix, largest first. Directions far above the ridge are learned as they are, those far below not at all.";
+  return single("spectrum", "Spectrum of the kernel", caption, (width) => draw(width) ?? "");
 }

@@ -9,10 +9,13 @@ export type {
   ConvergencePoint,
   ConvergenceSeries,
   CurvePicture,
+  KernelSpectrum,
+  LineFigure,
   NeuronPanel,
   NeuronRow,
   RegionsPicture,
   ReportTable,
+  RidgePoint,
   RocCurve,
   RunReport,
 } from "./types.ts";

@@ -11,6 +11,9 @@ const ICON = {
   certified: html`<circle cx="10" cy="10" r="9" fill="currentColor"/><path d="M5.8 10.4l2.9 2.9 5.6-6.2" fill="none" stroke="var(--paper)" stroke-width="2.2"/>`,
   bounded: html`<circle cx="10" cy="10" r="8" fill="none" stroke="currentColor" stroke-width="2"/><path d="M10 2a8 8 0 0 1 0 16z" fill="currentColor"/>`,
   unbounded: html`<circle cx="10" cy="10" r="8" fill="none" stroke="currentColor" stroke-width="2"/>`,
+  exact: html`<circle cx="10" cy="10" r="8" fill="none" stroke="currentColor" stroke-width="2"/><path d="M6.2 8.4h7.6M6.2 11.8h7.6" stroke="currentColor" stroke-width="2"/>`,
+  finished: html`<circle cx="10" cy="10" r="9" fill="currentColor"/><path d="M5.8 10.4l2.9 2.9 5.6-6.2" fill="none" stroke="var(--paper)" stroke-width="2.2"/>`,
+  diverged: html`<circle cx="10" cy="10" r="8" fill="none" stroke="currentColor" stroke-width="2"/><path d="M10 5.5v6M10 13.4v1.6" stroke="currentColor" stroke-width="2.2"/>`,
   interrupted: html`<circle cx="10" cy="10" r="8" fill="none" stroke="currentColor" stroke-width="2"/><path d="M7.6 6.5v7M12.4 6.5v7" stroke="currentColor" stroke-width="2.2"/>`,
 } as const;
 
@@ -23,7 +26,7 @@ function verdictSection({ badge, verdict, status, scope, convergence }: RunRepor
 <p class="status"><svg viewBox="0 0 20 20" aria-hidden="true">${ICON[status]}</svg>${badge}</p>
 <p class="headline">${headline}</p>
 ${rest.map((line) => html`<p>${line}</p>`)}
-<p class="scope">${scopeLine}</p>
+${scope === "" ? null : html`<p class="scope">${scopeLine}</p>`}
 </section>`;
 }
 

@@ -43,10 +43,12 @@ section {
 section > :last-child { margin-bottom: 0; }
 
 .verdict { border-left: 5px solid var(--status); }
-.certified { --status: var(--certified); }
+.certified, .exact { --status: var(--certified); }
 .bounded { --status: var(--bounded); }
 .unbounded { --status: var(--unbounded); }
 .interrupted { --status: var(--interrupted); }
+.finished { --status: var(--bounded); }
+.diverged { --status: var(--unbounded); }
 .status { display: flex; align-items: center; gap: 8px; margin: 0 0 10px; color: var(--status); font-weight: 650; }
 .status svg { width: 20px; height: 20px; flex: none; }
 .headline { font-size: 21px; line-height: 1.4; font-weight: 550; letter-spacing: -0.008em; margin: 0 0 10px; max-width: 62ch; }

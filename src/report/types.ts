@@ -23,6 +23,20 @@ export interface ValidationPoint {
   readonly chosen: boolean;
 }
 
+/** Leave-one-out error of a kernel regression with one ridge. */
+export interface RidgePoint {
+  readonly ridge: number;
+  readonly error: number;
+  readonly chosen: boolean;
+}
+
+/** The eigenvalues of a kernel matrix. */
+export interface KernelSpectrum {
+  /** Positive, largest first. */
+  readonly values: readonly number[];
+  readonly ridge: number;
+}
+
 /** Predictions of a regression, pair by pair. */
 export interface Predictions {
   readonly actual: readonly number[];
@@ -124,21 +138,51 @@ export interface ReportTable {
   readonly note?: string;
 }
 
+/** An axis of a {@link LineFigure}; `log`: logarithmic where its values are positive and far apart. */
+export interface LineAxis {
+  readonly label: string;
+  readonly log?: boolean;
+}
+
+/** Lines over a common axis: what a training measured, step by step. */
+export interface LineFigure {
+  /** Short name, for a file. */
+  readonly name: string;
+  readonly title: string;
+  readonly caption: string;
+  readonly x: LineAxis;
+  readonly y: LineAxis;
+  readonly lines: readonly {
+    readonly label: string;
+    /** For bounds. */
+    readonly dashed?: boolean;
+    /** Pairs (x, y); a y that is not finite, null in JSON, is left out. */
+    readonly points: readonly (readonly [number, number])[];
+  }[];
+}
+
 /** Everything a run's HTML report shows: plain JSON, no knowledge of how it was made. */
 export interface RunReport {
   readonly title: string;
   readonly subtitle: string;
   /** The verdict in a few words, e.g. "Bounded within 7.8 %". */
   readonly badge: string;
-  /** What kind of verdict it is: the gap is closed, it is open, there is no bound, or the run was stopped early. */
-  readonly status: "certified" | "bounded" | "unbounded" | "interrupted";
+  /**
+   * What kind of verdict it is: the gap is closed, it is open, there is no bound, the run was stopped early, or the problem has a solution
+   * in closed form; a training came to its end, or left the numbers.
+   */
+  readonly status: "certified" | "bounded" | "unbounded" | "interrupted" | "exact" | "finished" | "diverged";
   /** What the badge means: one short paragraph a line; the first is the headline. */
   readonly verdict: readonly string[];
-  /** What the lower bound speaks of, in words, e.g. "every ReLU network of any width". */
+  /** What the lower bound speaks of, in words, e.g. "every ReLU network of any width"; empty when there is nothing to bound. */
   readonly scope: string;
   readonly convergence: readonly ConvergenceSeries[];
   /** Validation loss along the grid of beta, when beta was chosen by validation. */
   readonly validation: readonly ValidationPoint[] | null;
+  /** Leave-one-out errors of a kernel regression, by ridge. */
+  readonly leaveOneOut?: readonly RidgePoint[];
+  /** Of its kernel matrix, where it was computed. */
+  readonly spectrum?: KernelSpectrum | null;
   /** The rows that `predictions`, `confusion` and `roc` show: the training rows when none were held out. */
   readonly part: "held-out" | "training";
   readonly predictions: Predictions | null;
@@ -147,6 +191,8 @@ export interface RunReport {
   readonly neurons: NeuronPanel | null;
   /** The network drawn over its features, when there are one or two. */
   readonly picture: CurvePicture | RegionsPicture | null;
+  /** Figures of a training, in front of the others. */
+  readonly lines?: readonly LineFigure[];
   readonly tables: readonly ReportTable[];
   /** Shell commands that repeat the run. */
   readonly reproduce: readonly string[];

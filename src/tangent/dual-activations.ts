@@ -1,4 +1,5 @@
 import { ConfigError } from "../base/errors.ts";
+import type { DualKind } from "../compute/duals.ts";
 import type { ActivationLayer } from "../network/architecture/index.ts";
 
 /**
@@ -10,10 +11,19 @@ export interface DualActivation {
   at(s: number, k: number, t: number, out: Float64Array): void;
   /** The same on the diagonal, k = s = t, without the cancellation there. */
   diagonal(s: number, out: Float64Array): void;
-  /** The slopes of a min(x, 0) + b max(x, 0), which the fused kernels of `compute` know; null for other activations. */
-  readonly slopes: { readonly a: number; readonly b: number } | null;
-  /** Of factor asin(scale k / sqrt((1 + scale s) (1 + scale t))) + shift, which they know too; null for others. */
-  readonly arcsine: { readonly factor: number; readonly scale: number; readonly shift: number } | null;
+  /** As the kernels of `compute` take it. */
+  readonly step: DualStep;
+}
+
+/** A step of {@link DUAL_STEPS}. */
+export interface DualStep {
+  readonly kind: DualKind;
+  /** A, B, C. */
+  readonly parameters: readonly [A: number, B: number, C: number];
+  /** What an input of variance v is described by. */
+  numbers(v: number): readonly number[];
+  /** Of a polynomial: its numbers m = 0, 1, ... in powers of v, lowest first. */
+  readonly coefficients: readonly number[];
 }
 
 type Parameters = Readonly<Record<string, number>>;
@@ -78,8 +88,20 @@ export function dualActivation({ name, parameters }: ActivationLayer): DualActiv
 }
 
 /** From value and slope as functions of (s, k, t). */
-function smooth(at: DualActivation["at"]): DualActivation {
-  return { at, diagonal: (s, out) => at(s, s, s, out), slopes: null, arcsine: null };
+function smooth(at: DualActivation["at"], step: DualStep): DualActivation {
+  return { at, diagonal: (s, out) => at(s, s, s, out), step };
+}
+
+/** 1 / sqrt(v), 0 at 0. */
+const inverseRoot = (v: number): number => (v > 0 ? 1 / Math.sqrt(v) : 0);
+const ROOTS: DualStep["numbers"] = (v) => [Math.sqrt(v), inverseRoot(v)];
+
+function stepOf(
+  kind: DualKind,
+  [A = 0, B = 0, C = 0]: readonly number[],
+  numbers: DualStep["numbers"] = ROOTS,
+): DualStep {
+  return { kind, parameters: [A, B, C], numbers, coefficients: [] };
 }
 
 /** sqrt(s t - k^2), zero where rounding makes it negative; exact enough near k = sqrt(s t) for the angle by atan2. */
@@ -104,20 +126,22 @@ function piecewiseLinear(a: number, b: number): DualActivation {
       out[0] = mean * s;
       out[1] = mean;
     },
-    slopes: { a, b },
-    arcsine: null,
+    step: stepOf("piecewise", [mean, factor]),
   };
 }
 
 /** a erf(b x) + c. */
 function errorFunction(a: number, b: number, c: number): DualActivation {
   const [factor, scale, shift] = [(2 * a * a) / Math.PI, 2 * b * b, c * c];
-  const dual = smooth((s, k, t, out) => {
-    const kk = scale * k;
-    const root = perpendicular(1 + scale * s, kk, 1 + scale * t);
-    out[0] = factor * Math.atan2(kk, root) + shift;
-    out[1] = (factor * scale) / root;
-  });
+  const dual = smooth(
+    (s, k, t, out) => {
+      const kk = scale * k;
+      const root = perpendicular(1 + scale * s, kk, 1 + scale * t);
+      out[0] = factor * Math.atan2(kk, root) + shift;
+      out[1] = (factor * scale) / root;
+    },
+    stepOf("erf", [factor, scale, shift], (v) => [Math.sqrt(v), 1 / Math.sqrt(1 + scale * v)]),
+  );
   return {
     ...dual,
     // (1 + scale s)^2 - (scale s)^2, without the cancellation.
@@ -126,7 +150,6 @@ function errorFunction(a: number, b: number, c: number): DualActivation {
       out[0] = factor * Math.atan2(scale * s, root) + shift;
       out[1] = (factor * scale) / root;
     },
-    arcsine: { factor, scale, shift },
   };
 }
 
@@ -135,46 +158,58 @@ function errorFunction(a: number, b: number, c: number): DualActivation {
  * integration by parts gives E = k H + e (s t + k^2 q), q = 1/(1+s) + 1/(1+t) - 1.
  */
 function gelu(): DualActivation {
-  return smooth((s, k, t, out) => {
-    // (1 + s) (1 + t) - k^2, without the cancellation.
-    const D = 1 + s + t + perpendicular(s, k, t) ** 2;
-    const root = Math.sqrt(D);
-    const e = 1 / (TAU * root);
-    const H = 0.25 + Math.atan2(k, root) / TAU;
-    const q = 1 / (1 + s) + 1 / (1 + t) - 1;
-    const rest = s * t + k * k * q;
-    out[0] = k * H + e * rest;
-    out[1] = H + k * e + 2 * k * q * e + (e * k * rest) / D;
-  });
+  return smooth(
+    (s, k, t, out) => {
+      // (1 + s) (1 + t) - k^2, without the cancellation.
+      const D = 1 + s + t + perpendicular(s, k, t) ** 2;
+      const root = Math.sqrt(D);
+      const e = 1 / (TAU * root);
+      const H = 0.25 + Math.atan2(k, root) / TAU;
+      const q = 1 / (1 + s) + 1 / (1 + t) - 1;
+      const rest = s * t + k * k * q;
+      out[0] = k * H + e * rest;
+      out[1] = H + k * e + 2 * k * q * e + (e * k * rest) / D;
+    },
+    stepOf("gelu", [], (v) => [Math.sqrt(v), 1 / Math.sqrt(1 + v)]),
+  );
 }
 
 /** a sin(b x + c) with sign = -cos(2c), a cos(b x + c) with sign = cos(2c). */
 function sinusoid(a: number, b: number, sign: number): DualActivation {
   const half = (b * b) / 2;
-  return smooth((s, k, t, out) => {
-    const near = Math.exp(-half * (s + t - 2 * k));
-    const far = sign === 0 ? 0 : sign * Math.exp(-half * (s + t + 2 * k));
-    out[0] = (a * a * (near + far)) / 2;
-    out[1] = (a * a * b * b * (near - far)) / 2;
-  });
+  return smooth(
+    (s, k, t, out) => {
+      const near = Math.exp(-half * (s + t - 2 * k));
+      const far = sign === 0 ? 0 : sign * Math.exp(-half * (s + t + 2 * k));
+      out[0] = (a * a * (near + far)) / 2;
+      out[1] = (a * a * b * b * (near - far)) / 2;
+    },
+    stepOf("exponential", [(a * a) / 2, (sign * a * a) / 2, -half], (v) => [v, inverseRoot(v)]),
+  );
 }
 
 /** a exp(b x). */
 function exponential(a: number, b: number): DualActivation {
-  return smooth((s, k, t, out) => {
-    out[0] = a * a * Math.exp((b * b * (s + t + 2 * k)) / 2);
-    out[1] = b * b * out[0];
-  });
+  return smooth(
+    (s, k, t, out) => {
+      out[0] = a * a * Math.exp((b * b * (s + t + 2 * k)) / 2);
+      out[1] = b * b * out[0];
+    },
+    stepOf("exponential", [a * a, 0, (b * b) / 2], (v) => [v, inverseRoot(v)]),
+  );
 }
 
 /** a exp(b x^2): infinite where 1 - 2 b s <= 0. */
 function gaussian(a: number, b: number): DualActivation {
-  return smooth((s, k, t, out) => {
-    const determinant = (1 - 2 * b * s) * (1 - 2 * b * t) - 4 * b * b * k * k;
-    const finite = determinant > 0 && 1 - 2 * b * s > 0;
-    out[0] = finite ? (a * a) / Math.sqrt(determinant) : Number.POSITIVE_INFINITY;
-    out[1] = (4 * b * b * k * out[0]) / determinant;
-  });
+  return smooth(
+    (s, k, t, out) => {
+      const determinant = (1 - 2 * b * s) * (1 - 2 * b * t) - 4 * b * b * k * k;
+      const finite = determinant > 0 && 1 - 2 * b * s > 0;
+      out[0] = finite ? (a * a) / Math.sqrt(determinant) : Number.POSITIVE_INFINITY;
+      out[1] = (4 * b * b * k * out[0]) / determinant;
+    },
+    stepOf("gaussian", [a * a, 0, 2 * b], (v) => [Math.max(0, 1 - 2 * b * v), inverseRoot(v)]),
+  );
 }
 
 /** The slope is that of the derivative where there is one: zero. */
@@ -189,8 +224,7 @@ function sign(): DualActivation {
       out[0] = s > 0 ? 1 : 0;
       out[1] = 0;
     },
-    slopes: null,
-    arcsine: null,
+    step: stepOf("sign", []),
   };
 }
 
@@ -235,7 +269,29 @@ function polynomial(coef: readonly number[]): DualActivation {
       out[0] += scale * k ** m;
       if (m > 0) out[1] += scale * m * k ** (m - 1);
     }
-  });
+  }, polynomialStep(coef));
+}
+
+/**
+ * E phi(x) phi(y) = sum_m k^m / m! E phi^(m)(x) E phi^(m)(y) (Price's theorem), with the expectations as polynomials in the variance:
+ * E phi^(m)(x) = sum_j coef_{m + 2j} (m + 2j)! / (2j)! (2j - 1)!! v^j.
+ */
+function polynomialStep(coef: readonly number[]): DualStep {
+  const degree = Math.max(0, coef.length - 1);
+  const byOrder = Array.from({ length: degree + 1 }, (_, m) =>
+    Array.from({ length: Math.floor((degree - m) / 2) + 1 }, (_, j) => {
+      let scale = (coef[m + 2 * j] ?? 0) * doubleFactorial(2 * j - 1);
+      // (m + 2j)! / (2j)! / sqrt(m!).
+      for (let i = 1; i <= m; i++) scale *= (2 * j + i) / Math.sqrt(i);
+      return scale;
+    }),
+  );
+  return {
+    kind: "polynomial",
+    parameters: [degree, 0, 0],
+    numbers: (v) => byOrder.map((powers) => powers.reduceRight((sum, c) => sum * v + c, 0)),
+    coefficients: byOrder.flat(),
+  };
 }
 
 /** Coefficients of He_n / sqrt(n!), lowest first. */
@@ -277,7 +333,6 @@ function rectifiedMonomial(p: number): DualActivation {
       out[0] = (doubleFactorial(2 * p - 1) * s ** p) / 2;
       out[1] = (p * p * doubleFactorial(2 * p - 3) * s ** (p - 1)) / 2;
     },
-    slopes: null,
-    arcsine: null,
+    step: stepOf("rectified", [p]),
   };
 }

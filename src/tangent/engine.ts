@@ -1,7 +1,7 @@
 import { imageEngine } from "./images/index.ts";
-import type { MakeEngine } from "./types.ts";
+import type { EngineOptions, KernelProblem, MakeEngine } from "./types.ts";
 import { vectorEngine } from "./vectors.ts";
 
 /** The engine of a problem by the shape of its inputs. */
-export const makeEngine: MakeEngine = (problem) =>
-  problem.input.length === 1 ? vectorEngine(problem) : imageEngine(problem);
+export const makeEngine = ((problem: KernelProblem, options: EngineOptions = {}) =>
+  problem.input.length === 1 ? vectorEngine(problem, options) : imageEngine(problem, options)) as MakeEngine;

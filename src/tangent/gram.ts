@@ -1,6 +1,6 @@
 import { type Matrix, matrix } from "../base/matrix.ts";
-import type { Compute } from "../compute/types.ts";
-import type { KernelBlock, KernelEngine } from "./types.ts";
+import type { Compute, RealArray } from "../compute/types.ts";
+import { bytesOf, type KernelBlock, type KernelEngine, type KernelName } from "./types.ts";
 
 /** Entries rows r0 <= i < r1, columns c0 <= j < c1 of a Gram matrix. */
 export interface Tile {
@@ -35,7 +35,12 @@ const TILE_OPERATIONS = 5e10;
  *
  * @throws RangeError when not even a single entry fits.
  */
-export function planGram(engine: KernelEngine, rows: number, cols: number | null, limitBytes: number): GramPlan {
+export function planGram(
+  engine: KernelEngine<RealArray>,
+  rows: number,
+  cols: number | null,
+  limitBytes: number,
+): GramPlan {
   const symmetric = cols === null;
   const width = cols ?? rows;
   let edge = Math.max(1, Math.min(MOST_EDGE, Math.floor(Math.sqrt(TILE_OPERATIONS / engine.operations))));
@@ -52,7 +57,15 @@ export function planGram(engine: KernelEngine, rows: number, cols: number | null
       tiles.push({ r0, r1, c0, c1: Math.min(width, c0 + edge) });
   }
   const entries = tiles.reduce((sum, tile) => sum + tileEntries(tile, symmetric), 0);
-  return { rows, cols: width, symmetric, tiles, entries, matrixBytes: 8 * rows * width, tileBytes };
+  return {
+    rows,
+    cols: width,
+    symmetric,
+    tiles,
+    entries,
+    matrixBytes: bytesOf(engine.precision) * rows * width,
+    tileBytes,
+  };
 }
 
 /** Entries of a tile that have to be computed. */
@@ -65,14 +78,14 @@ const slice = ({ cols, data }: Matrix, from: number, to: number): Matrix =>
   matrix(to - from, cols, data.subarray(from * cols, to * cols));
 
 /** Makes the tiles of a plan in order, beginning with number `first`; stop asking and the work stops. */
-export function* gramTiles(
+export function* gramTiles<A extends RealArray>(
   compute: Compute,
-  engine: KernelEngine,
+  engine: KernelEngine<A>,
   X: Matrix,
   against: Matrix | null,
   plan: GramPlan,
   first = 0,
-): Generator<{ readonly tile: Tile; readonly block: KernelBlock }, void> {
+): Generator<{ readonly tile: Tile; readonly block: KernelBlock<A> }, void> {
   for (const tile of plan.tiles.slice(first)) {
     const left = slice(X, tile.r0, tile.r1);
     const isDiagonal = plan.symmetric && tile.r0 === tile.c0;
@@ -85,17 +98,17 @@ export function* gramTiles(
  *
  * @throws RangeError when the matrices take more than `limitBytes`: make them with {@link gramTiles} then.
  */
-export function gram(
+export function gram<A extends RealArray>(
   compute: Compute,
-  engine: KernelEngine,
+  engine: KernelEngine<A>,
   X: Matrix,
   against: Matrix | null,
   { limitBytes = Number.POSITIVE_INFINITY }: { readonly limitBytes?: number } = {},
-): KernelBlock {
+): KernelBlock<A> {
   const whole = engine.bytes(X.rows, (against ?? X).rows);
   if (whole <= limitBytes && X.rows * (against ?? X).rows <= MOST_EDGE ** 2) return engine.block(compute, X, against);
   const plan = planGram(engine, X.rows, against?.rows ?? null, limitBytes);
-  const results = new Map<"nngp" | "ntk", Float64Array>();
+  const results = new Map<KernelName, A>();
   for (const { tile, block } of gramTiles(compute, engine, X, against, plan)) {
     for (const name of ["nngp", "ntk"] as const) {
       const part = block[name];
@@ -104,7 +117,7 @@ export function gram(
         if (plan.matrixBytes + plan.tileBytes > limitBytes) {
           throw new RangeError(`a kernel of ${plan.matrixBytes} bytes is above the limit of ${limitBytes}`);
         }
-        results.set(name, new Float64Array(plan.rows * plan.cols));
+        results.set(name, sameKind(part, plan.rows * plan.cols));
       }
       const out = results.get(name)!;
       placeTile(part, tile, plan.symmetric, (row, column, values) => out.set(values, row * plan.cols + column));
@@ -113,15 +126,20 @@ export function gram(
   return { nngp: results.get("nngp") ?? null, ntk: results.get("ntk") ?? null };
 }
 
+/** Zeros in the precision of `like`. */
+function sameKind<A extends RealArray>(like: A, length: number): A {
+  return (like instanceof Float32Array ? new Float32Array(length) : new Float64Array(length)) as A;
+}
+
 /** The rows of a tile in the whole matrix: `write(row, column, values)`; with the mirror image in a symmetric matrix. */
-export function placeTile(
-  part: Float64Array,
+export function placeTile<A extends RealArray>(
+  part: A,
   { r0, r1, c0, c1 }: Tile,
   symmetric: boolean,
-  write: (row: number, column: number, values: Float64Array) => void,
+  write: (row: number, column: number, values: A) => void,
 ): void {
-  const rows = (data: Float64Array, first: number, count: number, column: number, width: number): void => {
-    for (let k = 0; k < count; k++) write(first + k, column, data.subarray(k * width, (k + 1) * width));
+  const rows = (data: A, first: number, count: number, column: number, width: number): void => {
+    for (let k = 0; k < count; k++) write(first + k, column, data.subarray(k * width, (k + 1) * width) as A);
   };
   rows(part, r0, r1 - r0, c0, c1 - c0);
   if (symmetric && r0 !== c0) rows(transposed(part, r1 - r0, c1 - c0), c0, c1 - c0, r0, r1 - r0);
@@ -130,8 +148,8 @@ export function placeTile(
 const SQUARE = 32;
 
 /** The transpose of a rows x cols matrix, square by square. */
-function transposed(data: Float64Array, rows: number, cols: number): Float64Array {
-  const out = new Float64Array(data.length);
+function transposed<A extends RealArray>(data: A, rows: number, cols: number): A {
+  const out = sameKind(data, data.length);
   for (let i0 = 0; i0 < rows; i0 += SQUARE) {
     const i1 = Math.min(rows, i0 + SQUARE);
     for (let j0 = 0; j0 < cols; j0 += SQUARE) {

@@ -1,3 +1,5 @@
+import { ConfigError } from "../base/errors.ts";
+import { dualNumbers } from "../compute/duals.ts";
 import { PAIR_SLOTS, PAIR_STEP_SIZE, PAIR_STEPS } from "../compute/types.ts";
 import type { Step } from "./steps.ts";
 import type { Variances } from "./variances.ts";
@@ -10,26 +12,37 @@ export interface PairProgram {
   inputNumbers(variances: Variances): { readonly numbers: Float64Array; readonly stride: number };
 }
 
-/** The program of the steps, or null when the kernel does not know one of them. */
-export function pairProgram(steps: readonly Step[]): PairProgram | null {
-  const numbers = new Float64Array(steps.length * PAIR_STEP_SIZE);
-  for (const [s, step] of steps.entries()) {
-    const entry = entryOf(step);
-    if (entry === null) return null;
-    numbers.set(entry, s * PAIR_STEP_SIZE);
-  }
+/** A step of the program, with the numbers of an input by its variance before it. */
+interface Entry {
+  readonly code: readonly number[];
+  /** The step that it comes from; -1: before the first. */
+  readonly index: number;
+  numbers(v: number): readonly number[];
+}
+
+/**
+ * The program of the steps; `correlations`: the entries that it is given are those of inputs of variance 1.
+ *
+ * @throws ConfigError when more residual blocks are inside of each other than there are slots.
+ */
+export function pairProgram(steps: readonly Step[], correlations: boolean): PairProgram {
+  const entries = steps.flatMap((step, index) => entriesOf(step, index));
+  // k <- k sqrt(v) sqrt(v'), a polynomial.
+  if (correlations) entries.unshift({ code: [PAIR_STEPS.polynomial, 1], index: -1, numbers: (v) => [0, Math.sqrt(v)] });
+  const numbers = new Float64Array(entries.length * PAIR_STEP_SIZE);
+  entries.forEach(({ code }, s) => {
+    numbers.set(code, s * PAIR_STEP_SIZE);
+  });
   return {
     numbers,
-    inputNumbers({ before, nngp }) {
+    inputNumbers({ start, before, nngp }) {
       const stride = 4 * Math.ceil(nngp.length / 4);
-      const all = new Float64Array(2 * steps.length * stride);
-      steps.forEach((step, s) => {
-        const scale = step.kind === "activation" ? (step.dual.arcsine?.scale ?? null) : null;
-        before[s]!.forEach((variance, i) => {
-          const at = 2 * s * stride + i;
-          const root = Math.sqrt(variance);
-          all[at] = root;
-          all[at + stride] = scale !== null ? 1 / Math.sqrt(1 + scale * variance) : root > 0 ? 1 / root : 0;
+      const all = new Float64Array(2 * entries.length * stride);
+      entries.forEach((entry, s) => {
+        (before[entry.index] ?? start).forEach((variance, i) => {
+          entry.numbers(variance).forEach((value, m) => {
+            all[(2 * s + m) * stride + i] = value;
+          });
         });
       });
       return { numbers: all, stride };
@@ -37,19 +50,27 @@ export function pairProgram(steps: readonly Step[]): PairProgram | null {
   };
 }
 
-function entryOf(step: Step): readonly number[] | null {
+const NONE = (): readonly number[] => [];
+
+function entriesOf(step: Step, index: number): Entry[] {
   switch (step.kind) {
     case "affine":
-      return [PAIR_STEPS.affine, ...step.coefficients];
+      return [{ code: [PAIR_STEPS.affine, ...step.coefficients], index, numbers: NONE }];
     case "normalize":
-      return [PAIR_STEPS.normalize];
+      return [{ code: [PAIR_STEPS.normalize], index, numbers: (v) => [0, v > 0 ? 1 / Math.sqrt(v) : 0] }];
     case "activation": {
-      const { slopes, arcsine } = step.dual;
-      if (slopes !== null)
-        return [PAIR_STEPS.piecewise, (slopes.a ** 2 + slopes.b ** 2) / 2, (slopes.a - slopes.b) ** 2 / (2 * Math.PI)];
-      return arcsine === null ? null : [PAIR_STEPS.erf, arcsine.factor, arcsine.scale, arcsine.shift];
+      const { kind, parameters, numbers } = step.dual.step;
+      const more = Math.ceil(dualNumbers(kind, parameters[0]) / 2) - 1;
+      const room: Entry = { code: [PAIR_STEPS.numbers], index, numbers: NONE };
+      return [{ code: [PAIR_STEPS[kind], ...parameters], index, numbers }, ...new Array<Entry>(more).fill(room)];
     }
     default:
-      return step.slot < PAIR_SLOTS ? [PAIR_STEPS[step.kind], step.slot] : null;
+      if (step.slot >= PAIR_SLOTS) {
+        throw new ConfigError(`a residual block is inside of ${step.slot} others: ${PAIR_SLOTS} may be nested`, {
+          code: "kernel-nesting",
+          hint: "put blocks one behind the other",
+        });
+      }
+      return [{ code: [PAIR_STEPS[step.kind], step.slot], index, numbers: NONE }];
   }
 }

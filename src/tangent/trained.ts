@@ -1,6 +1,6 @@
 import { ConfigError } from "../base/errors.ts";
 import type { Architecture } from "../network/architecture/index.ts";
-import type { KernelProblem } from "./types.ts";
+import type { KernelProblem, Trained } from "./types.ts";
 
 /** Number of weighted layers (dense and convolutional), inner ones included. */
 export function weightedCount(architecture: Architecture): number {
@@ -11,23 +11,36 @@ export function weightedCount(architecture: Architecture): number {
   }, 0);
 }
 
+/** Whether the weights of each of `count` weighted layers are trained, in reading order (of a residual block, main first). */
+export function trainedMask(count: number, trained: Trained): readonly boolean[] {
+  return Array.from({ length: count }, (_, k) => {
+    if (trained === "all") return true;
+    return trained === "last" ? k === count - 1 : k > 0 && k < count - 1;
+  });
+}
+
 /**
- * Whether the weights of each weighted layer are trained, in reading order (of a residual block, main comes first).
+ * The mask of a problem.
  *
  * @throws ConfigError when a tangent kernel is asked for and no weights are trained.
  */
 export function trainedLayers({ architecture, trained, kernels }: KernelProblem): readonly boolean[] {
-  const count = weightedCount(architecture);
-  const mask = Array.from({ length: count }, (_, k) => {
-    if (trained === "all") return true;
-    return trained === "last" ? k === count - 1 : k > 0 && k < count - 1;
-  });
-  if (kernels.includes("ntk") && !mask.includes(true)) {
-    const layers = count === 1 ? "1 weighted layer" : `${count} weighted layers`;
-    throw new ConfigError(`with train ${trained}, none of ${layers} is trained: the tangent kernel is zero`, {
-      code: "kernel-trained",
-      hint: count === 0 ? "add a dense layer" : "train all layers, or ask for the nngp kernel alone",
-    });
-  }
+  const mask = trainedMask(weightedCount(architecture), trained);
+  if (kernels.includes("ntk")) requireTrained(mask, trained);
   return mask;
+}
+
+/** @throws ConfigError when no weights are trained. */
+export function requireTrained(mask: readonly boolean[], trained: Trained): void {
+  if (mask.includes(true)) return;
+  const count = mask.length;
+  const layers = count === 1 ? "1 weighted layer" : `${count} weighted layers`;
+  const why = trained === "hidden" && count > 0 ? " leaves out the first and the last weighted layer" : "";
+  throw new ConfigError(`train ${trained}${why}: none of ${layers} is trained, the tangent kernel is zero`, {
+    code: "kernel-trained",
+    hint:
+      count === 0
+        ? "add a dense layer"
+        : "add a weighted layer between them, train all layers, or ask for the nngp kernel alone",
+  });
 }

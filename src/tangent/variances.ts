@@ -5,6 +5,8 @@ import type { Step } from "./steps.ts";
 
 /** The kernels of each input with itself, exactly on the diagonal, along the steps. */
 export interface Variances {
+  /** |x|^2 / d. */
+  readonly start: Float64Array;
   /** Before each step: steps x rows. */
   readonly before: readonly Float64Array[];
   readonly nngp: Float64Array;
@@ -19,6 +21,7 @@ export interface Variances {
 export function variancesOf(steps: readonly Step[], X: Matrix): Variances {
   const { rows, cols } = X;
   const before = steps.map(() => new Float64Array(rows));
+  const start = new Float64Array(rows);
   const nngp = new Float64Array(rows);
   const ntk = new Float64Array(rows);
   const out = new Float64Array(2);
@@ -32,6 +35,7 @@ export function variancesOf(steps: readonly Step[], X: Matrix): Variances {
         hint: "standardize the inputs and remove missing values",
       });
     }
+    start[i] = k;
     steps.forEach((step, s) => {
       before[s]![i] = k;
       switch (step.kind) {
@@ -72,7 +76,7 @@ export function variancesOf(steps: readonly Step[], X: Matrix): Variances {
     nngp[i] = k;
     ntk[i] = theta;
   }
-  return { before, nngp, ntk };
+  return { start, before, nngp, ntk };
 }
 
 /** Four sums, so that the order of additions does not hold the loop up. */

@@ -12,7 +12,7 @@ export interface BatchLoss {
 }
 
 /**
- * - `squared`: ||f - y||^2 / 2, classes as unit vectors.
+ * - `squared`: ||f - y||^2 / 2, classes as unit vectors; two classes with one output as -1 and +1.
  * - `cross-entropy`: -log softmax(f)_y, classes only.
  * - `logistic`: log(1 + exp(-y f)), one output; classes 0 and 1, or values whose sign is the class.
  */
@@ -34,7 +34,7 @@ export interface TrainingLoss {
  */
 export function trainingLoss(name: LossName, targets: Targets, outputs: number): TrainingLoss {
   const wanted = targets.kind === "values" ? targets.outputs : targets.classes;
-  const isBinary = name === "logistic" && outputs === 1 && wanted <= 2;
+  const isBinary = outputs === 1 && wanted === (targets.kind === "values" ? 1 : 2);
   if (!isBinary && wanted !== outputs) {
     throw new RangeError(`a network of ${outputs} outputs for targets of ${wanted} with ${name} loss`);
   }
@@ -56,9 +56,18 @@ function argMax(array: RealArray, from: number, count: number): number {
   return best;
 }
 
+/** -1 and +1 for the classes 0 and 1. */
+function signOf(label: number): number {
+  return label === 1 ? 1 : -1;
+}
+
 function squared(targets: Targets, c: number): TrainingLoss {
-  const target = (sample: number, k: number): number =>
-    targets.kind === "values" ? targets.data[sample * c + k] : Number(targets.labels[sample] === k);
+  const target = (sample: number, k: number): number => {
+    if (targets.kind === "values") return targets.data[sample * c + k];
+    return c === 1 ? signOf(targets.labels[sample]) : Number(targets.labels[sample] === k);
+  };
+  const isRight = (outputs: RealArray, i: number, label: number): boolean =>
+    (c === 1 ? Number(outputs[i] > 0) : argMax(outputs, i * c, c)) === label;
   return {
     name: "squared",
     evaluate(rows, outputs, adjoint, factor) {
@@ -71,7 +80,7 @@ function squared(targets: Targets, c: number): TrainingLoss {
           loss += residual * residual;
           if (adjoint !== null) adjoint[i * c + k] = factor * residual;
         }
-        if (targets.kind === "classes" && argMax(outputs, i * c, c) === targets.labels[sample]) correct += 1;
+        if (targets.kind === "classes" && isRight(outputs, i, targets.labels[sample])) correct += 1;
       }
       return { loss: loss / 2, correct };
     },
@@ -121,10 +130,8 @@ function crossEntropy(labels: Uint32Array, c: number): TrainingLoss {
 }
 
 function logistic(targets: Targets): TrainingLoss {
-  const sign = (sample: number): number => {
-    if (targets.kind === "classes") return targets.labels[sample] === 1 ? 1 : -1;
-    return targets.data[sample] > 0 ? 1 : -1;
-  };
+  const sign = (sample: number): number =>
+    targets.kind === "classes" ? signOf(targets.labels[sample]) : targets.data[sample] > 0 ? 1 : -1;
   return {
     name: "logistic",
     evaluate(rows, outputs, adjoint, factor) {
@@ -134,7 +141,8 @@ function logistic(targets: Targets): TrainingLoss {
         const y = sign(rows[i]!);
         const margin = y * outputs[i];
         loss += margin > 0 ? Math.log1p(Math.exp(-margin)) : -margin + Math.log1p(Math.exp(margin));
-        if (margin > 0) correct += 1;
+        // An output of zero names the negative class.
+        if (outputs[i] > 0 === y > 0) correct += 1;
         if (adjoint !== null) adjoint[i] = (-factor * y) / (1 + Math.exp(margin));
       }
       return { loss, correct };

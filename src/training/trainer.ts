@@ -39,6 +39,11 @@ export interface TrainingCheckpoint {
   readonly memory: readonly RealArray[];
 }
 
+/** The order in which an epoch goes through n samples, batch by batch. */
+export function sampleOrder(seed: number, epoch: number, n: number): Uint32Array {
+  return randomStream(seed, `order of epoch ${epoch}`).permutation(n);
+}
+
 /**
  * Gradient descent and its relatives on a model, one step at a time. The samples and the noise of a step depend on the seed
  * and the step's number alone, so that a training restored from a checkpoint makes the very same steps.
@@ -109,7 +114,7 @@ export class Trainer<A extends RealArray> {
     let correct = 0;
     if (gradient !== null) gradient.fill(0);
     for (let from = 0; from < rows.length; from += model.samples) {
-      const part = this.#load(rows, from, Math.min(rows.length, from + model.samples));
+      const part = this.#load(this.data, rows, from, Math.min(rows.length, from + model.samples));
       model.forward(part.length, theta);
       const batch = this.data.loss.evaluate(part, model.output, model.outputAdjoint, factor);
       loss += batch.loss;
@@ -125,16 +130,19 @@ export class Trainer<A extends RealArray> {
     return { step: this.#step, rate, samples: rows.length, loss: factor * loss, correct };
   }
 
-  /** Loss and right answers over all samples, outside training; with `gradient`: its gradient added to it. */
-  evaluate(theta: A = this.theta, gradient: A | null = null): BatchLoss {
-    const { model, data, settings } = this;
+  /**
+   * Loss and right answers over all samples (of `data`: the training samples, unless others are given), outside training;
+   * with `gradient`: its gradient added to it.
+   */
+  evaluate(theta: A = this.theta, gradient: A | null = null, data: TrainingData = this.data): BatchLoss {
+    const { model, settings } = this;
     const factor = settings.reduction === "mean" ? 1 / data.n : 1;
-    const all = this.#wholeOrder();
+    const all = data === this.data ? this.#wholeOrder() : Uint32Array.from({ length: data.n }, (_, i) => i);
     model.training = false;
     let loss = 0;
     let correct = 0;
     for (let from = 0; from < data.n; from += model.samples) {
-      const part = this.#load(all, from, Math.min(data.n, from + model.samples));
+      const part = this.#load(data, all, from, Math.min(data.n, from + model.samples));
       model.forward(part.length, theta);
       const batch = data.loss.evaluate(part, model.output, gradient === null ? null : model.outputAdjoint, factor);
       loss += batch.loss;
@@ -173,7 +181,7 @@ export class Trainer<A extends RealArray> {
     if (batch >= n) return this.#wholeOrder();
     const epoch = Math.floor(step / this.stepsPerEpoch);
     if (epoch !== this.#epoch) {
-      this.#order = randomStream(seed, `order of epoch ${epoch}`).permutation(n);
+      this.#order = sampleOrder(seed, epoch, n);
       this.#epoch = epoch;
     }
     const from = (step % this.stepsPerEpoch) * batch;
@@ -187,13 +195,13 @@ export class Trainer<A extends RealArray> {
   }
 
   /** Copies samples order[from .. to) into the model; returns their numbers. */
-  #load(order: Uint32Array, from: number, to: number): Uint32Array {
+  #load({ inputs }: TrainingData, order: Uint32Array, from: number, to: number): Uint32Array {
     const { inputSize, input } = this.model;
     const rows = this.#rows.subarray(0, to - from);
     for (let k = from; k < to; k++) {
       const row = order[k]!;
       rows[k - from] = row;
-      input.set(this.data.inputs.subarray(row * inputSize, (row + 1) * inputSize), (k - from) * inputSize);
+      input.set(inputs.subarray(row * inputSize, (row + 1) * inputSize), (k - from) * inputSize);
     }
     return rows;
   }

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { DualKind } from "../../src/compute/duals.ts";
 import {
   decodeImageProgram,
   encodeImageProgram,
@@ -52,39 +53,12 @@ describe("image programs", () => {
     expect(decodeImageProgram(encodeImageProgram(steps))).toEqual(steps);
     expect(() => decodeImageProgram(new Float64Array(20).fill(99))).toThrow(RangeError);
   });
-
-  test("imagePairsReference takes functions of other activations, and refuses a step without one", () => {
-    const steps = [
-      { ...STEP, w: 1, id: 1 },
-      { ...STEP, kind: "other" as const, w: 1 },
-    ];
-    const [x, y] = [Float64Array.of(2, 0, 0, 0), Float64Array.of(3, 0, 0, 0)];
-    const numbers = [new Float64Array(8), new Float64Array(8)] as const;
-    const out = new Float64Array(1);
-    const coded = encodeImageProgram(steps);
-    const run = imagePairsReference([
-      (s, k, t, to) => {
-        to[0] = 100 * s + 10 * k + t;
-        to[1] = 1;
-      },
-    ]);
-    for (const [image, own] of [
-      [x, numbers[0]],
-      [y, numbers[1]],
-    ] as const)
-      run(true, false, 1, 1, coded, image, image, own, own, null, null);
-    run(false, false, 1, 1, coded, x, y, numbers[0], numbers[1], out, null);
-    expect(out[0]).toBe(400 + 60 + 9);
-    expect(() => imagePairsReference()(true, false, 1, 1, coded, x, x, numbers[0], numbers[0], null, null)).toThrow(
-      RangeError,
-    );
-  });
 });
 
 onEveryBackend("imagePairs", (compute) => {
   /** Both results for `rows` x `cols` images of a program. */
   const run = (
-    kernel: ReturnType<typeof imagePairsReference>,
+    kernel: typeof imagePairsReference,
     scope: Scope,
     steps: readonly ImageStep[],
     rows: number,
@@ -117,7 +91,7 @@ onEveryBackend("imagePairs", (compute) => {
         const steps = program(height, width, pairs, circular, stride);
         compute().scope((scope) => {
           const fast = run(compute().imagePairs, scope, steps, 2, 3, false);
-          const naive = run(imagePairsReference(), scope, steps, 2, 3, false);
+          const naive = run(imagePairsReference, scope, steps, 2, 3, false);
           fast.forEach((values, k) => {
             const size = Math.max(1, ...naive[k]!.map(Math.abs));
             expect(difference(values, naive[k]!) / size).toBeLessThan(1e-13);
@@ -128,11 +102,50 @@ onEveryBackend("imagePairs", (compute) => {
     );
   });
 
+  const DUALS: readonly (readonly [DualKind, number, number, number])[] = [
+    ["gelu", 0, 0, 0],
+    ["exponential", 0.5, -0.4, -0.5],
+    ["exponential", 1.1, 0, 0.02],
+    ["gaussian", 1.2, 0, -2],
+    ["sign", 0, 0, 0],
+    ["rectified", 2, 0, 0],
+    ["polynomial", 2, 0, 0],
+  ];
+
+  test.each(DUALS)("imagePairs takes images through %s as the naive recursion does", (kind, w, b, a) => {
+    for (const pairs of [false, true]) {
+      const [height, width] = [3, 5];
+      const at = { height, width, pairs };
+      const conv = { outHeight: height, outWidth: width, filterHeight: 3, filterWidth: 3, top: 1, left: 1 };
+      const list: Partial<ImageStep>[] = [
+        { kind: "input", w: 0.5, id: 2, ...at },
+        { kind: "conv", w: 0.2, b: 0.1, a: 0.2, e: 0.1, ...at, ...conv },
+        { kind, w, b, a, ...at },
+        // 0.3 + 0.2 v, 0.7 and 0.5 of a quadratic polynomial.
+        { kind: "numbers", w: 0.3, b: 0.2, a: 0.7, e: 0.5, ...at },
+        { kind: "affine", w: 0.4, a: 0.4, ...at },
+        { kind, w, b, a, at: 3 * height * lineOf(width), ...at },
+        { kind: "numbers", w: 0.3, b: 0.2, a: 0.7, e: 0.5, ...at },
+        { kind: pairs ? "total" : "mean", w: 0.1, ...at },
+      ];
+      const steps = list.map((step) => ({ ...STEP, ...step }));
+      compute().scope((scope) => {
+        const fast = run(compute().imagePairs, scope, steps, 3, 4, false);
+        const naive = run(imagePairsReference, scope, steps, 3, 4, false);
+        expect(naive[1]!.some((value) => value !== 0)).toBe(kind !== "sign");
+        fast.forEach((values, k) => {
+          const size = Math.max(1, ...naive[k]!.map(Math.abs));
+          expect(difference(values, naive[k]!) / size).toBeLessThan(1e-13);
+        });
+      });
+    }
+  });
+
   test("imagePairs with lower leaves the upper half alone, whatever the number of threads", () => {
     const steps = program(5, 6, true, false, 1);
     compute().scope((scope) => {
       const [nngp, ntk] = run(compute().imagePairs, scope, steps, 4, 4, true);
-      const [all] = run(imagePairsReference(), scope, steps, 4, 4, true);
+      const [all] = run(imagePairsReference, scope, steps, 4, 4, true);
       for (let i = 0; i < 4; i++) {
         for (let j = 0; j < 4; j++) {
           if (j > i) expect([nngp![i * 4 + j], ntk![i * 4 + j]]).toEqual([0, 0]);
@@ -158,8 +171,6 @@ onEveryBackend("imagePairs", (compute) => {
       expect(call(false, 2, x.subarray(1))).toThrow(RangeError);
       expect(call(false, 2, new Float64Array(2 * image))).toThrow(TypeError);
       expect(call(false, 2, x, scope.copy(new Float64Array(20).fill(99)))).toThrow(RangeError);
-      const other = encodeImageProgram([steps[0]!, { ...STEP, kind: "other" }]);
-      expect(call(false, 2, x, scope.copy(other))).toThrow(RangeError);
       const deep = encodeImageProgram([steps[0]!, { ...STEP, kind: "save", at: 99 }]);
       expect(call(false, 2, x, scope.copy(deep))).toThrow(RangeError);
     });

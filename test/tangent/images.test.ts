@@ -260,6 +260,13 @@ describe("imageEngine, architecture", () => {
     expect(await value("", "all")).toBeCloseTo(18 * covariance + 0.04, 10);
   });
 
+  test("imageEngine with train hidden trains nothing of a convolution and a dense layer, and says so", () => {
+    const problem = { architecture: parseArchitecture("conv(9, 3) relu gap dense(1)"), input: [4, 4, 1] as const };
+    const hidden = { ...problem, trained: "hidden" as const };
+    expect(() => imageEngine({ ...hidden, kernels: BOTH })).toThrow(/leaves out the first and the last.*none of 2/);
+    expect(imageEngine({ ...hidden, kernels: ["nngp"] }).method).toBe("pixel-pairs");
+  });
+
   test("imageEngine.bytes counts results, images and working memory of eight threads", () => {
     const engine = imagesOf(`${"conv(9, 3) relu ".repeat(2)} gap dense(1)`, [16, 16, 3]);
     const tensor = 8 * 16 ** 4;

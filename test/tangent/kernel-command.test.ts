@@ -38,6 +38,8 @@ const jobOf = (settings: Partial<KernelJob>): KernelJob => ({
   parametrization: null,
   against: null,
   target: null,
+  precision: "f64",
+  accumulation: null,
   train: "all",
   out: join(folder, "out"),
   threads: 1,
@@ -116,7 +118,7 @@ test("runKernel in tiles goes on with the files of an interrupted call, and only
 
 test("openKernelFiles begins anew where the record is damaged", () => {
   const prefix = join(folder, "damaged");
-  const open = () => openKernelFiles(prefix, ["ntk"], [2, 3], 2, "key");
+  const open = () => openKernelFiles(prefix, ["ntk"], [2, 3], 2, "key", "f64");
   const first = open();
   first.write("ntk", 0, 0, Float64Array.of(1, 2, 3));
   first.tileDone();
@@ -209,4 +211,24 @@ test("drawArchitecture counts parameters, goes into blocks, and says why there i
   expect(drawArchitecture("dense(3) tanh dense(1)", null).kernel).toContain("layer 2, tanh");
   expect(drawArchitecture("maxpool(2)", null).input).toEqual([32, 32, 3]);
   expect(() => drawArchitecture("conv(4, 3)", [10])).toThrow(/needs an image/);
+});
+
+test("runKernel with precision f32 writes files of half the size, and goes on with those of the same precision only", async () => {
+  const out = join(folder, "single");
+  const { json } = await run({ precision: "f32", out });
+  const block = engineOf(TEXT, 6).block(compute, X, null);
+  for (const name of ["nngp", "ntk"] as const) {
+    const path = join(folder, `single.${name}.npy`);
+    expect(json.kernels[name]!.bytes).toBe(readFileSync(path).length);
+    expect(readFileSync(path).length - 4 * 40 * 40).toBeLessThanOrEqual(192);
+    expect(readFileSync(path, "latin1")).toContain("'<f4'");
+    const { shape, data } = read(path);
+    expect(shape).toEqual([40, 40]);
+    expect(distance(data, block[name]!)).toBeLessThan(1e-6);
+    expect(json.kernels[name]!.spectrum!.smallest).toBeGreaterThan(0);
+  }
+  expect(json.precision).toBe("f32");
+  const precise = await run({ precision: "f32", accumulation: "f64", out });
+  expect(distance(read(join(folder, "single.ntk.npy")).data, block.ntk!)).toBeLessThan(1e-7);
+  expect(precise.json.bytes.files).toBe(json.bytes.files);
 });

@@ -34,7 +34,7 @@ export const certifyCommand = defineCommand({
     const given = findModel(settings.out, model);
     const next = ({ id, record }: StoredRun): string[] => [
       `overparam report ${id}`,
-      record.fit.rigorous ? verifyCommand(id, settings) : `overparam runs show ${id}`,
+      "rigorous" in record.fit && record.fit.rigorous ? verifyCommand(id, settings) : `overparam runs show ${id}`,
     ];
     return runFit(settings, { json, quiet, given, next }, context);
   },

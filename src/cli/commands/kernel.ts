@@ -55,6 +55,14 @@ export const kernelCommand = defineCommand({
       group: "Network",
       description: "weighted layers that are trained: all, all but the ends, the last",
     }),
+    precision: setting(z.enum(["f64", "f32"]).default("f64"), {
+      group: "Output",
+      description: "of the files; f32 takes half of the memory",
+    }),
+    accumulation: setting(z.enum(["f64", "f32"]).optional(), {
+      group: "Effort",
+      description: "of the products of inputs with --precision f32; f64 tells nearly parallel inputs apart (f32)",
+    }),
     threads: fitSettingsSchema.shape.threads,
     memory: setting(z.number().positive().default(2), {
       group: "Effort",
@@ -81,7 +89,7 @@ export const kernelCommand = defineCommand({
   ],
   async run(settings, { terminal }) {
     const { runKernel } = await import("../../experiments/kernel.ts");
-    const { quiet, json, memory, parametrization, parameterization, against, target, threads, ...job } = settings;
+    const { quiet, json, memory, parametrization, parameterization, against, target, threads, accumulation, ...job } = settings;
     const report = quiet ? () => {} : kernelView(terminal);
     const result = await runKernel(
       {
@@ -89,6 +97,7 @@ export const kernelCommand = defineCommand({
         parametrization: parametrization ?? parameterization ?? null,
         against: against ?? null,
         target: target ?? null,
+        accumulation: accumulation ?? null,
         threads: threads ?? null,
         memory: memory * GIBIBYTE,
       },

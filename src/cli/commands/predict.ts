@@ -1,10 +1,12 @@
 import { z } from "zod";
+import { UsageError } from "../../base/errors.ts";
 import { setting } from "../../experiments/config.ts";
 import { writeFileAtomic } from "../../platform/files.ts";
 import { defineCommand, jsonSetting, quietSetting, runsSetting } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { formatMetrics } from "../fit-lines.ts";
-import { predictedValues, predictionsCsv } from "../predictions.ts";
+import { predictedValues, predictionsCsv, rowsOf } from "../predictions.ts";
+import { progressLine } from "../progress.ts";
 
 const path = z.string().min(1);
 
@@ -16,6 +18,10 @@ export const predictCommand = defineCommand({
   schema: z.object({
     model: setting(path, { group: "Input", description: "run id, run folder, .safetensors or .onnx file" }),
     data: setting(path, { group: "Input", description: "table with the columns of the training data" }),
+    std: setting(z.boolean().default(false), {
+      group: "Output",
+      description: "of kernel regressions: the standard deviation of each prediction too",
+    }),
     out: setting(path.optional(), {
       group: "Output",
       description: "write the predictions to this .csv file, not to stdout",
@@ -29,18 +35,36 @@ export const predictCommand = defineCommand({
     { does: "predictions of a run as CSV", line: "overparam predict 7f3a9c new.csv > predictions.csv" },
     { does: "how good are they? (the file has the target too)", line: "overparam predict 7f3a9c test.csv --json" },
   ],
-  async run({ model, data, out, runs, quiet, json }, { terminal, version }) {
+  async run({ model, data, std, out, runs, quiet, json }, { terminal, version }) {
+    const { findKernelModel, predictKernelRows } = await import("../../experiments/kernel-predict.ts");
     const { findModel, readModel, predictRows } = await import("../../experiments/predict.ts");
     const file = findModel(runs, model);
-    const prediction = predictRows(readModel(file), data);
+    const kernel = findKernelModel(file);
+    if (kernel === null && std) {
+      throw new UsageError("--std is about kernel regressions: a network has no standard deviations", {
+        code: "contradiction",
+        hint: "leave it out, or fit with --model ntk",
+      });
+    }
+    const progress = (share: number): void => {
+      if (!quiet && terminal.canRedraw) terminal.transient(progressLine("kernel", share, [], terminal.errColumns));
+    };
+    const prediction =
+      kernel === null
+        ? predictRows(readModel(file), data)
+        : await predictKernelRows(kernel, data, { deviations: std, progress });
+    terminal.clear();
     const { metrics, notes, target, scores } = prediction;
     if (!quiet) for (const note of notes) terminal.err(terminal.styleErr("dim", `  note: ${note}`));
     if (out !== undefined) writeFileAtomic(out, `${predictionsCsv(prediction)}\n`);
     else if (!json) terminal.out(predictionsCsv(prediction));
     if (json) {
       const predictions = out === undefined ? predictedValues(prediction) : null;
+      const { probabilities, deviations } = prediction;
+      const spread = deviations === undefined || out !== undefined ? {} : { deviations: rowsOf(deviations) };
+      const odds = probabilities === null || out !== undefined ? {} : { probabilities: rowsOf(probabilities) };
       const shared = { schema: 1, command: "predict", version, model: file, rows: scores.rows, target, metrics };
-      terminal.out(JSON.stringify({ ...shared, out: out ?? null, predictions }));
+      terminal.out(JSON.stringify({ ...shared, out: out ?? null, predictions, ...odds, ...spread }));
     }
     if (!quiet && metrics !== null) terminal.err(`  ${target.name}: ${formatMetrics(metrics)}`);
     if (!quiet && out !== undefined) terminal.err(`  saved ${out}`);

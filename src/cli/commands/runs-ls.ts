@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isKernelFit } from "../../experiments/kernel-model-json.ts";
 import { listRuns, type StoredRun } from "../../experiments/run-store.ts";
 import { defineCommand, jsonSetting, plainSetting, quietSetting, runsSetting } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -48,14 +49,19 @@ export const runsListCommand = defineCommand({
 });
 
 function plainCells({ id, path, record }: StoredRun): string[] {
+  if (isKernelFit(record.fit)) {
+    return [id, record.created, record.stem, record.fit.result.status, "-", "-", "-", "-", path];
+  }
   const { status, objective, lowerBound, gap, neurons } = record.fit.result;
   return [id, record.created, record.stem, status, objective, lowerBound, gap, neurons, path].map(String);
 }
 
 function shownCells({ id, record }: StoredRun): string[] {
-  const { status, gap, neurons } = record.fit.result;
   const { accuracy, rmse } = record.fit.metrics.test ?? {};
   const test = accuracy !== undefined ? formatShare(accuracy) : rmse !== undefined ? `RMSE ${formatNumber(rmse)}` : "-";
   const name = record.stem.length > LONGEST_NAME ? `${record.stem.slice(0, LONGEST_NAME - 1)}…` : record.stem;
-  return [id, record.created.slice(0, 10), name, status, formatGap(gap), String(neurons), test];
+  const head = [id, record.created.slice(0, 10), name];
+  if (isKernelFit(record.fit)) return [...head, record.fit.model, "-", "-", test];
+  const { status, gap, neurons } = record.fit.result;
+  return [...head, status, formatGap(gap), String(neurons), test];
 }

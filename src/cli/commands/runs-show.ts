@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { FitJson } from "../../experiments/fit-types.ts";
+import { isKernelFit, type KernelFitJson } from "../../experiments/kernel-model-json.ts";
 import { metricName } from "../../experiments/metric-names.ts";
 import { findRun, readRun } from "../../experiments/run-store.ts";
 import { defineCommand, jsonSetting, plainSetting, runSetting, runsSetting } from "../command.ts";
@@ -42,9 +43,10 @@ export const runsShowCommand = defineCommand({
     title("Verdict");
     for (const sentence of verdict) terminal.out(wrap(sentence, columns, "  "));
     title("Problem and result");
-    for (const line of problemLines(fit)) terminal.out(wrap(line, columns, "  ", "    "));
+    for (const line of isKernelFit(fit) ? kernelLines(fit) : problemLines(fit))
+      terminal.out(wrap(line, columns, "  ", "    "));
     title("Metrics");
-    for (const line of metricLines(fit.metrics)) terminal.out(`  ${line}`);
+    for (const line of metricLines(fit.metrics, isKernelFit(fit) ? "kernel" : "network")) terminal.out(`  ${line}`);
     title("Files");
     const sizes = files.map(({ name, bytes }) => [name, formatBytes(bytes)]);
     for (const line of formatTable(["name", "size"], sizes).slice(1)) terminal.out(`  ${line}`);
@@ -63,9 +65,21 @@ function problemLines({ problem, result, backend }: FitJson): string[] {
   ];
 }
 
+function kernelLines({ model, problem, result, backend }: KernelFitJson): string[] {
+  const { rows, features, outputs, architecture, ridge } = problem;
+  const { method, leaveOneOutError, ridges, effectiveDimension, alignment, largestEigenvalue, largestStep, seconds } =
+    result;
+  return [
+    `${model} of ${architecture}, ${plural(outputs, "output")}, ${rows} rows x ${features} features`,
+    `ridge ${formatNumber(ridge)} (${plural(ridges.length, "ridge")} tried, ${method}), leave-one-out error ${formatNumber(leaveOneOutError)}`,
+    `effective dimension ${formatNumber(effectiveDimension)}, alignment ${alignment === null ? "-" : formatNumber(alignment)}, largest eigenvalue ${formatNumber(largestEigenvalue)}, largest step ${formatNumber(largestStep)}`,
+    `${formatSeconds(seconds)} on ${backend.name}`,
+  ];
+}
+
 /** One line a model, one column a metric. */
-function metricLines({ train, test, baselines }: FitJson["metrics"]): string[] {
-  const models = [["network", { train, test }] as const, ...Object.entries(baselines)];
+function metricLines({ train, test, baselines }: FitJson["metrics"], name: string): string[] {
+  const models = [[name, { train, test }] as const, ...Object.entries(baselines)];
   const names = Object.keys(test ?? train);
   const part = test === null ? "train" : "test";
   const rows = models.map(([model, parts]) => [

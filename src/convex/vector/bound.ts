@@ -1,7 +1,7 @@
 import { randomStream } from "../../base/random.ts";
 import type { Compute } from "../../compute/types.ts";
 import { droppedPart } from "../bounds/maximum.ts";
-import { hiddenNorm, type VectorCore } from "./core.ts";
+import { crudeMaximum, hiddenNorm, type VectorCore } from "./core.ts";
 import { coverSphere } from "./cover.ts";
 import { response } from "./oracle.ts";
 import { spectralBound } from "./spectral.ts";
@@ -50,7 +50,7 @@ export function boundVectorMaximum(
   const residual = rowNorms(V, n, c);
   const dropped = droppedPart(core.residual, residual);
   let rest = 0;
-  for (const q of directions.slice(kept)) rest += crude(context, times(V, n, c, [q])) ** 2;
+  for (const q of directions.slice(kept)) rest += crudeMaximum(context, times(V, n, c, [q])) ** 2;
 
   let label = "";
   let witness: VectorMaximum["witness"] = null;
@@ -138,18 +138,4 @@ function times(V: Float64Array, n: number, c: number, Q: readonly Float64Array[]
 
 function rowNorms(V: Float64Array, n: number, c: number): Float64Array {
   return Float64Array.from({ length: n }, (_, i) => Math.hypot(...V.subarray(i * c, (i + 1) * c)));
-}
-
-/** sum_i |v_i| ||x_i||, with twice the largest row for a free bias: above M(v) for any v that sums to zero. */
-function crude({ core, freeBias }: VectorCore, v: Float64Array): number {
-  const { rows: n, cols: r, data } = core.Z;
-  let largest = 0;
-  let sum = 0;
-  for (let i = 0; i < n; i++) {
-    const length = Math.hypot(...data.subarray(i * r, (i + 1) * r)) + core.residual[i];
-    largest = Math.max(largest, length);
-    sum += Math.abs(v[i]) * length;
-  }
-  if (freeBias) for (let i = 0; i < n; i++) sum += Math.abs(v[i]) * largest;
-  return sum;
 }

@@ -106,9 +106,30 @@ export function norm(x: Float64Array): number {
   return Math.sqrt(sum);
 }
 
+/** Cosine of the angle between two vectors that are not zero. */
+export function cosine(a: Float64Array, b: Float64Array): number {
+  let dot = 0;
+  for (let k = 0; k < a.length; k++) dot += a[k] * b[k];
+  return dot / (norm(a) * norm(b));
+}
+
 /** Norm of the penalized part of u. */
 export function hiddenNorm({ penalized }: Pick<VectorCore, "penalized">, u: Float64Array): number {
   return norm(u.subarray(0, penalized));
+}
+
+/** sum_i |v_i| ||x_i||, with twice the largest row for a free bias: above M(v) for any v that sums to zero. */
+export function crudeMaximum({ core, freeBias }: VectorCore, v: Float64Array): number {
+  const { rows: n, cols: r, data } = core.Z;
+  let largest = 0;
+  let sum = 0;
+  for (let i = 0; i < n; i++) {
+    const length = Math.hypot(...data.subarray(i * r, (i + 1) * r)) + core.residual[i];
+    largest = Math.max(largest, length);
+    sum += Math.abs(v[i]) * length;
+  }
+  if (freeBias) for (let i = 0; i < n; i++) sum += Math.abs(v[i]) * largest;
+  return sum;
 }
 
 /** The balanced network of these units and output biases. */

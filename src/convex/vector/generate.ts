@@ -1,6 +1,14 @@
 import type { RandomStream } from "../../base/random.ts";
 import type { Compute } from "../../compute/types.ts";
-import { hiddenNorm, norm, type VectorCore, type VectorIterate, type VectorUnit, vectorIterate } from "./core.ts";
+import {
+  cosine,
+  hiddenNorm,
+  norm,
+  type VectorCore,
+  type VectorIterate,
+  type VectorUnit,
+  vectorIterate,
+} from "./core.ts";
 import { solveLocally } from "./local-solve.ts";
 import { searchVectorDirections, type VectorDirection } from "./oracle.ts";
 
@@ -140,12 +148,6 @@ function simplify(context: VectorCore, units: readonly VectorUnit[]): VectorUnit
     out[at] = { u: a, w: w.map((t) => t / length) };
   }
   return out;
-}
-
-function cosine(a: Float64Array, b: Float64Array): number {
-  let dot = 0;
-  for (let k = 0; k < a.length; k++) dot += a[k] * b[k];
-  return dot / (norm(a) * norm(b));
 }
 
 /** The best of the violated directions, no two alike. */

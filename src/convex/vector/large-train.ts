@@ -5,7 +5,7 @@ import { balance } from "../../network/balance.ts";
 import type { TwoLayerNetwork } from "../../network/two-layer.ts";
 import { minimizeLbfgs } from "../solvers/lbfgs.ts";
 import { adam } from "./adam.ts";
-import { norm, type VectorUnit } from "./core.ts";
+import { cosine, norm, type VectorUnit } from "./core.ts";
 import type { LargeDirection } from "./large-oracle.ts";
 import { type LargeData, lossOfRows, panelObjective } from "./row-panels.ts";
 
@@ -17,6 +17,9 @@ const LBFGS_STEPS = 40;
 const DECREASE = 1e-7;
 /** Units with a penalty below this part of the largest are dropped. */
 const VANISHED = 1e-6;
+/** Units whose hidden and output directions agree this well become one; those with a penalty below this part of the largest, none. */
+const ALIKE = 0.99;
+const TINY = 1e-4;
 /** Penalty of a new unit, relative to the mean. */
 const NEW_SIZE = 0.05;
 
@@ -128,6 +131,25 @@ export function dualPoint(compute: Compute, large: LargeData, { units, c0 }: Poi
   loss.negativeGradient(F, V);
   if (freeBias) loss.center(V);
   return V;
+}
+
+/**
+ * A point with fewer units and nearly the same outputs: the units of nearly equal directions, of which a wide network has many,
+ * are added up, larger ones first, and tiny ones left out.
+ */
+export function merged({ units, c0 }: Point, { penalized }: LargeData): Point {
+  const weighed = units.map((unit) => ({ unit, size: norm(unit.u.subarray(0, penalized)) * norm(unit.w) }));
+  weighed.sort((a, b) => b.size - a.size);
+  const largest = weighed[0]?.size ?? 0;
+  const groups: { a: Float64Array; readonly w: Float64Array }[] = [];
+  for (const { unit, size } of weighed) {
+    if (!(size > TINY * largest)) break;
+    const length = norm(unit.w);
+    const group = groups.find(({ a, w }) => cosine(a, unit.u) > ALIKE && cosine(w, unit.w) > ALIKE);
+    if (group === undefined) groups.push({ a: unit.u.map((t) => t * length), w: unit.w.map((t) => t / length) });
+    else group.a = group.a.map((t, k) => t + length * unit.u[k]);
+  }
+  return { units: groups.map(({ a, w }) => ({ u: a, w })), c0 };
 }
 
 /** The point with small units in these directions added. */

@@ -1,9 +1,10 @@
 import { matrix } from "../../base/matrix.ts";
 import { randomStream } from "../../base/random.ts";
+import type { TwoLayerNetwork } from "../../network/two-layer.ts";
 import type { SolveEvent } from "../types.ts";
 import { boundLarge, type LargeBounds, largePredictions } from "./large-bounds.ts";
 import { searchLarge } from "./large-oracle.ts";
-import { descend, dualPoint, fromNetwork, grow, polish, randomPoint, toNetwork } from "./large-train.ts";
+import { descend, dualPoint, fromNetwork, grow, merged, polish, randomPoint, toNetwork } from "./large-train.ts";
 import { vectorDualBound } from "./losses.ts";
 import { largeData, lossOfRows } from "./row-panels.ts";
 import { relativeGap, vectorStatus } from "./solution.ts";
@@ -14,69 +15,104 @@ const EPOCHS = 40;
 /** Shares of the time: for stochastic training, and for all training. */
 const STOCHASTIC_SHARE = 0.5;
 const TRAINING_SHARE = 0.8;
-const ROUNDS = 4;
+const ROUNDS = 30;
 const NEW_NEURONS = 16;
 /** In single precision a violation below this is rounding. */
 const VIOLATED = 1 + 1e-3;
+/** A round that lowers the objective by less than this, relatively, or than this part of the tolerance, is the last. */
+const PROGRESS = 1e-5;
+const PROGRESS_SHARE = 0.1;
+
+/** What {@link trainLarge} found. */
+export interface LargeTraining {
+  readonly network: TwoLayerNetwork;
+  /** M_local of the last search over beta. */
+  readonly attained: number;
+  readonly iterations: number;
+}
 
 /**
- * {@link solveVector} for many rows: Adam on random batches with a learning rate that falls to zero, then rounds of full-batch
+ * Training on many rows: Adam on random batches with a learning rate that falls to zero, then rounds of full-batch
  * L-BFGS and of neurons that a search on a subsample, continued on all rows, finds to violate the dual constraint. Matrix
- * products of training are in single precision; the final objective, dual point and bounds in f64.
+ * products are in single precision.
+ *
+ * @param progress share of the time for training that is used up; at least 1 ends it.
  */
-export function* solveLarge(problem: VectorProblem, options: VectorOptions): Generator<SolveEvent, VectorSolution> {
-  const { compute, now, seed = 0, tolerance = 1e-6, certify = true, seconds = Number.POSITIVE_INFINITY } = options;
+export function* trainLarge(
+  problem: VectorProblem,
+  options: Pick<VectorOptions, "compute" | "now" | "seed" | "start" | "width" | "epochs" | "tolerance">,
+  progress: () => number,
+): Generator<SolveEvent, LargeTraining> {
+  const { compute, now, seed = 0, tolerance = 0 } = options;
   const began = now();
-  const cancelled = (): boolean => options.cancelled?.() === true;
-  /** Share of the given share of the time that is used up; 1 when cancelled. */
-  const progress = (share: number) => (): number => (cancelled() ? 1 : (now() - began) / (share * seconds));
-  const trained = (): boolean => progress(TRAINING_SHARE)() >= 1;
+  const trained = (): boolean => progress() >= 1;
   const unscale = problem.scaling === "mean" ? 1 / problem.X.rows : 1;
+  const slack = Math.max(PROGRESS, PROGRESS_SHARE * tolerance);
   const random = randomStream(seed, "large");
   let iteration = 0;
-  const event = (phase: SolveEvent["phase"], objective: number, neurons: number, bound: number | null): SolveEvent => ({
-    phase,
+  const event = (objective: number, neurons: number): SolveEvent => ({
+    phase: "train",
     iteration,
-    objective,
-    bound,
-    gap: bound === null ? null : relativeGap(objective, bound),
+    objective: objective * unscale,
+    bound: null,
+    gap: null,
     neurons,
     patterns: neurons,
     seconds: now() - began,
   });
-
-  // 1. Train.
   const large = largeData(problem);
-  const value = (x: typeof point): number => polish(compute, large, x, () => true).value * unscale;
+  const value = (x: typeof point): number => polish(compute, large, x, () => true).value;
   let point =
     options.start === undefined
       ? randomPoint(large, options.width ?? WIDTH, random)
       : fromNetwork(large, options.start);
   if (options.start === undefined) {
-    const passes = descend(compute, large, point, options.epochs ?? EPOCHS, random, progress(STOCHASTIC_SHARE));
+    const passes = descend(
+      compute,
+      large,
+      point,
+      options.epochs ?? EPOCHS,
+      random,
+      () => progress() / STOCHASTIC_SHARE,
+    );
     for (const reached of passes) {
       point = reached;
       iteration += 1;
-      yield event("train", value(point), point.units.length, null);
+      yield event(value(point), point.units.length);
     }
   }
   let best = polish(compute, large, point, trained);
+  const fewer = polish(compute, large, merged(best.point, large), trained);
+  if (fewer.value <= best.value * (1 + slack)) best = fewer;
   let attained = 0;
   for (let round = 1; ; round++) {
     iteration += 1;
-    yield event("train", best.value * unscale, best.point.units.length, null);
+    yield event(best.value, best.point.units.length);
+    if (trained()) break;
     const own = best.point.units.map(({ u }) => u);
     const directions = searchLarge(compute, large, dualPoint(compute, large, best.point), random, own);
     attained = directions[0]?.value ?? 0;
     const violated = directions.filter((direction) => direction.value > large.beta * VIOLATED);
-    if (round === ROUNDS || violated.length === 0 || trained()) break;
-    const next = polish(compute, large, grow(best.point, violated.slice(0, NEW_NEURONS), large), trained);
-    if (!(next.value < best.value)) break;
-    best = next;
+    if (round === ROUNDS || trained()) break;
+    const wider = polish(compute, large, grow(best.point, violated.slice(0, NEW_NEURONS), large), trained);
+    const next = trained() ? wider : polish(compute, large, merged(wider.point, large), trained);
+    const gained = best.value - Math.min(next.value, wider.value);
+    if (next.value <= best.value) best = next;
+    else if (wider.value < best.value) best = wider;
+    if (!(gained > slack * best.value)) break;
   }
-  const network = toNetwork(large, best.point);
+  return { network: toNetwork(large, best.point), attained: attained / large.beta, iterations: iteration };
+}
 
-  // 2. Objective and bounds, in f64.
+/** {@link solveVector} for many rows: {@link trainLarge}, then objective, dual point and bounds in f64. */
+export function* solveLarge(problem: VectorProblem, options: VectorOptions): Generator<SolveEvent, VectorSolution> {
+  const { compute, now, seed = 0, tolerance = 1e-6, certify = true, seconds = Number.POSITIVE_INFINITY } = options;
+  const began = now();
+  const cancelled = (): boolean => options.cancelled?.() === true;
+  const share = certify ? TRAINING_SHARE : 1;
+  const progress = (): number => (cancelled() ? 1 : (now() - began) / (share * seconds));
+  const { network, attained, iterations } = yield* trainLarge(problem, options, progress);
+  const unscale = problem.scaling === "mean" ? 1 / problem.X.rows : 1;
   const { F, penalty } = largePredictions(compute, problem, network);
   const loss = lossOfRows(
     problem,
@@ -87,10 +123,22 @@ export function* solveLarge(problem: VectorProblem, options: VectorOptions): Gen
   loss.negativeGradient(F, V);
   if (problem.bias === "output") loss.center(V);
   const lower = (maximum: number): number => vectorDualBound(loss, V, problem.beta / unscale, maximum) * unscale;
+  const random = randomStream(seed, "large-bounds");
   const bounds: LargeBounds | null = certify ? boundLarge(compute, problem, network, V, random, cancelled) : null;
   const lowerBound = bounds === null ? Number.NEGATIVE_INFINITY : lower(bounds.all.value);
   const gap = relativeGap(objective, lowerBound);
-  if (bounds !== null) yield event("bound", objective, network.U.rows, lowerBound);
+  if (bounds !== null) {
+    yield {
+      phase: "bound",
+      iteration: iterations,
+      objective,
+      bound: lowerBound,
+      gap,
+      neurons: network.U.rows,
+      patterns: network.U.rows,
+      seconds: now() - began,
+    };
+  }
   let listed: VectorSolution["listed"] = null;
   if (bounds?.listed) {
     const below = lower(bounds.listed.maximum);
@@ -104,10 +152,10 @@ export function* solveLarge(problem: VectorProblem, options: VectorOptions): Gen
     gap,
     scope: "all-patterns",
     method: bounds?.all.method ?? "none",
-    violation: attained / large.beta - 1,
+    violation: attained - 1,
     listed,
     neurons: network.U.rows,
-    iterations: iteration,
+    iterations,
     seconds: now() - began,
     dual: { V: matrix(problem.X.rows, loss.c, V), maxBound: bounds?.all.value ?? Number.POSITIVE_INFINITY },
   };

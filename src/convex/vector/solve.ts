@@ -1,24 +1,25 @@
 import { randomStream } from "../../base/random.ts";
 import { forward, type TwoLayerNetwork } from "../../network/two-layer.ts";
-import { boundMaximum } from "../bounds/maximum.ts";
 import type { SolveEvent } from "../types.ts";
 import { boundVectorMaximum, type VectorMaximum } from "./bound.ts";
 import {
   checkVectorProblem,
   fromVectorNetwork,
   toVectorNetwork,
-  type VectorCore,
   vectorCore,
   vectorIterate,
   vectorLoss,
 } from "./core.ts";
 import { generateNeurons, type Round } from "./generate.ts";
-import { solveLarge } from "./large.ts";
+import { solveLarge, trainLarge } from "./large.ts";
+import { searchLarge } from "./large-oracle.ts";
 import { solveLocally } from "./local-solve.ts";
 import { vectorDualBound } from "./losses.ts";
 import { searchVectorDirections } from "./oracle.ts";
+import { largeData } from "./row-panels.ts";
+import { scalarBounds } from "./scalar-bound.ts";
 import { relativeGap, vectorStatus } from "./solution.ts";
-import type { ScalarBound, VectorOptions, VectorProblem, VectorSolution } from "./types.ts";
+import type { VectorOptions, VectorProblem, VectorSolution } from "./types.ts";
 
 const DEFAULT_TOLERANCE = 1e-6;
 /** Relative width of the smoothed ReLU at the end of a solve. */
@@ -32,6 +33,13 @@ const EVALUATIONS = 1000;
 const REPAIRS = 5;
 /** From this many rows on training works on blocks of rows in single precision. */
 const MANY_ROWS = 5000;
+/** Tolerance from which on, where nothing is certified, a solve is like that of many rows: not exact, and much faster. */
+const ROUGH = 1e-3;
+/** Rows times outputs times features from which on the largest violation is looked for as with many rows. */
+const HEAVY = 4e4;
+/** Shares of the time: for the beginning of training, which is like that of many rows, and for all of it. */
+const ROUGH_SHARE = 0.35;
+const TRAINING_SHARE = 0.6;
 /** A violation up to here counts as trained; otherwise the solve has stalled. */
 const SOLVED = 1e-4;
 
@@ -50,20 +58,23 @@ interface LowerBound {
  * Column generation: a local search finds neurons that violate the dual constraint ||V'(Xu)_+|| <= beta, all weights are then
  * brought to a local minimum together; with outputs the restricted problem is not convex, so that `violation` near 0 means
  * that no neuron was found that helps. The bound holds whatever the network is. Beyond 5,000 rows training is
- * stochastic, in single precision, followed by L-BFGS; objective and bound are in f64.
+ * stochastic, in single precision, followed by L-BFGS (fewer rows with many outputs and features begin like that); objective
+ * and bound are in f64.
  *
  * @throws RangeError when shapes or entries do not fit. ConfigError when the problem cannot be posed.
  */
 export function* solveVector(problem: VectorProblem, options: VectorOptions): Generator<SolveEvent, VectorSolution> {
   checkVectorProblem(problem);
-  if (problem.X.rows > MANY_ROWS) return yield* solveLarge(problem, options);
   const { compute, now, seed = 0, tolerance = DEFAULT_TOLERANCE, certify = true } = options;
+  if (problem.X.rows > MANY_ROWS || (!certify && tolerance >= ROUGH)) return yield* solveLarge(problem, options);
   const began = now();
   const context = vectorCore(problem);
   const { core, loss, beta } = context;
   const cancelled = (): boolean => options.cancelled?.() === true;
-  const outOfTime = (): boolean => options.seconds !== undefined && now() - began >= options.seconds;
-  const stop = (): boolean => cancelled() || outOfTime();
+  const seconds = options.seconds ?? Number.POSITIVE_INFINITY;
+  const used = (share: number): boolean => now() - began >= share * seconds;
+  const stop = (): boolean => cancelled() || used(1);
+  const trainShare = certify ? TRAINING_SHARE : 1;
 
   let iteration = 0;
   let best: LowerBound | null = null;
@@ -78,20 +89,32 @@ export function* solveVector(problem: VectorProblem, options: VectorOptions): Ge
     seconds: now() - began,
   });
 
-  const start =
-    options.start === undefined
-      ? { units: [], c0: new Float64Array(context.c) }
-      : fromVectorNetwork(context, options.start);
+  let from = options.start;
+  let roughly = 0;
+  if (from === undefined) {
+    const progress = (): number => (cancelled() ? 1 : (now() - began) / (ROUGH_SHARE * seconds));
+    const rough = trainLarge(problem, options, progress);
+    let step = rough.next();
+    for (; step.done !== true; step = rough.next()) {
+      iteration += 1;
+      yield step.value;
+    }
+    from = step.value.network;
+    roughly = step.value.attained * beta;
+  }
+  const start = from === undefined ? { units: [], c0: new Float64Array(context.c) } : fromVectorNetwork(context, from);
   let round: Round = { iterate: vectorIterate(context, start.units, start.c0), attained: 0 };
   let converged = false;
+  let cut = false;
   const hints: Float64Array[] = [];
   const random = randomStream(seed, "vector");
-  const scalar = options.scalarBound ?? defaultScalarBound(context, options, stop);
+  const left = (): number => Math.max(0, seconds - (now() - began));
+  const scalar = options.scalarBound ?? scalarBounds(context, { compute, seed, now, left, stop });
   for (let repair = 0; repair <= REPAIRS; repair++) {
     // 1. Train. Time never ends the training before its first solve: a zero network is no answer.
     const rounds = generateNeurons(compute, context, round.iterate, random, {
       accuracy: certify ? ACCURACY : TRAIN_ACCURACY,
-      stop: () => cancelled() || (iteration > 1 && outOfTime()),
+      stop: () => cancelled() || (iteration > 1 && used(trainShare)),
       confirmations: certify ? 2 : 1,
       slack: certify ? VIOLATED : 1 + tolerance,
       hints,
@@ -103,6 +126,7 @@ export function* solveVector(problem: VectorProblem, options: VectorOptions): Ge
     }
     round = step.value.last;
     converged = step.value.converged;
+    cut = !converged && used(trainShare);
     if (!certify) break;
 
     // 2. Bound: quickly, then thoroughly. A witness that violates the dual constraint becomes a neuron.
@@ -118,18 +142,19 @@ export function* solveVector(problem: VectorProblem, options: VectorOptions): Ge
       if (relativeGap(iterate.objective, best.value) <= tolerance || stop()) break;
     }
     if (relativeGap(iterate.objective, best?.value ?? 0) <= tolerance || stop()) break;
-    if (witness === null || !(witness.value > Math.max(attained, beta) * VIOLATED)) break;
+    if (witness === null || !(witness.value > Math.max(attained, beta) * VIOLATED) || used(trainShare)) break;
     hints.push(witness.u);
   }
 
-  const { iterate, attained } = round;
+  const { iterate } = round;
+  const attained = round.attained > 0 ? round.attained : roughly;
   const network = toVectorNetwork(context, iterate.units, iterate.c0);
   const objective = vectorObjective(problem, network);
   const found = best as LowerBound | null;
   const lowerBound = found === null ? Number.NEGATIVE_INFINITY : found.value * core.unscale;
   const gap = found === null ? Number.POSITIVE_INFINITY : relativeGap(objective, lowerBound);
   return {
-    status: vectorStatus(gap <= tolerance, cancelled(), outOfTime() || converged || attained <= beta * (1 + SOLVED)),
+    status: vectorStatus(gap <= tolerance, cancelled(), cut || used(1) || converged || attained <= beta * (1 + SOLVED)),
     network,
     objective,
     lowerBound,
@@ -155,20 +180,23 @@ export function* solveVector(problem: VectorProblem, options: VectorOptions): Ge
 export function vectorBetaMax(problem: Omit<VectorProblem, "beta">, options: VectorOptions): number {
   const posed = { ...problem, beta: 1 };
   checkVectorProblem(posed);
+  const { compute, seed = 0 } = options;
   const context = vectorCore(posed);
   const { n, p, c, core } = context;
-  const random = randomStream(options.seed ?? 0, "vector-beta-max");
+  const random = randomStream(seed, "vector-beta-max");
   let iterate = vectorIterate(context, [], new Float64Array(c));
   if (context.freeBias) {
-    const { c0 } = solveLocally(options.compute, context, [], iterate.c0, { from: 0, to: 0, stop: () => false });
+    const { c0 } = solveLocally(compute, context, [], iterate.c0, { from: 0, to: 0, stop: () => false });
     iterate = vectorIterate(context, [], c0);
+  }
+  if (n * c * p > HEAVY) {
+    const large = largeData(posed);
+    return (searchLarge(compute, large, iterate.V, random, [])[0]?.value ?? 0) * core.unscale * large.scale;
   }
   const starts = Math.max(16, Math.min(512, Math.floor(2e7 / (n * p || 1))));
   const effort = { starts, refine: n * p <= 3e5 ? 24 : 0 };
   return (
-    (searchVectorDirections(options.compute, context, iterate.V, random, effort, [])[0]?.value ?? 0) *
-    core.unscale *
-    core.scale
+    (searchVectorDirections(compute, context, iterate.V, random, effort, [])[0]?.value ?? 0) * core.unscale * core.scale
   );
 }
 
@@ -186,20 +214,4 @@ export function vectorObjective(problem: VectorProblem, network: TwoLayerNetwork
   }
   const value = vectorLoss(problem).value(forward(network, X).data);
   return (scaling === "mean" ? value / X.rows : value) + beta * penalty;
-}
-
-/** The scalar bounds of the convex laboratory on the reduced data: exact sweeps up to rank 3, else Shor's relaxation. */
-export function defaultScalarBound(
-  { core }: VectorCore,
-  { compute, seed = 0 }: VectorOptions,
-  stop: () => boolean,
-): ScalarBound {
-  return (v) => {
-    const { value, method, witness } = boundMaximum(compute, core, v, seed, stop);
-    return {
-      value,
-      method: method === "exact" ? `exact-rank-${core.Z.cols}` : "shor",
-      witness: witness === null ? null : core.freeBias ? Float64Array.of(...witness.u, witness.b) : witness.u,
-    };
-  };
 }

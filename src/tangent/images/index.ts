@@ -1,13 +1,11 @@
 import { ConfigError, DataError } from "../../base/errors.ts";
 import { type Matrix, row } from "../../base/matrix.ts";
 import { encodeImageProgram, type ImageNeeds, imageNeeds, lineOf } from "../../compute/image-program.ts";
-import { imagePairsReference, type PairFunction } from "../../compute/reference-images.ts";
-import type { Compute, Scope } from "../../compute/types.ts";
+import type { RealArray, Scope } from "../../compute/types.ts";
 import { type Shape, sizeOf } from "../../network/architecture/index.ts";
-import type { DualActivation } from "../dual-activations.ts";
-import type { KernelEngine, KernelProblem } from "../types.ts";
+import { bytesOf, type EngineOptions, type KernelEngine, type KernelProblem, type MakeEngine } from "../types.ts";
 import { operationsOf } from "./operations.ts";
-import { type ImagePlan, planOf } from "./plan.ts";
+import { planOf } from "./plan.ts";
 
 /** Threads that the memory is planned for: the most that a `Compute` takes by default. */
 const PLANNED_THREADS = 8;
@@ -28,18 +26,23 @@ interface Side {
  * @throws ConfigError naming a layer that does not fit or has no kernel. Blocks throw RangeError for a wrong number of
  * features, DataError for inputs that are not finite, ConfigError where a kernel is infinite.
  */
-export function imageEngine(problem: KernelProblem): KernelEngine {
+export const imageEngine = ((
+  problem: KernelProblem,
+  { precision = "f64" }: EngineOptions = {},
+): KernelEngine<RealArray> => {
   const { input, kernels } = problem;
   const plan = planOf(problem);
   const needs = imageNeeds(plan.steps);
   const size = sizeOf(input);
   return {
+    precision,
     method: plan.pairs ? "pixel-pairs" : "pixels",
     operations: operationsOf(plan.steps),
     bytes(rows, cols) {
       const threads = Math.min(PLANNED_THREADS, rows * cols);
       const perImage = needs.image + needs.numbers;
-      return 8 * (2 * kernels.length * rows * cols + perImage * (rows + cols) + threads * needs.work);
+      const entries = kernels.length * rows * cols;
+      return bytesOf(precision) * entries + 8 * (entries + perImage * (rows + cols) + threads * needs.work);
     },
     block(compute, X1, X2) {
       for (const X of [X1, X2 ?? X1]) {
@@ -47,7 +50,7 @@ export function imageEngine(problem: KernelProblem): KernelEngine {
       }
       const cols = (X2 ?? X1).rows;
       const results = compute.scope((scope) => {
-        const run = runOf(compute, plan);
+        const run = compute.imagePairs;
         const program = scope.copy(encodeImageProgram(plan.steps));
         const record = scope.copy(encodeImageProgram(plan.record));
         const prepare = (X: Matrix): Side => {
@@ -68,25 +71,17 @@ export function imageEngine(problem: KernelProblem): KernelEngine {
         ) as [Float64Array | null, Float64Array | null];
         const { planes, numbers } = first;
         run(false, X2 === null, X1.rows, cols, program, planes, second.planes, numbers, second.numbers, nngp, ntk);
-        return { nngp: nngp?.slice() ?? null, ntk: ntk?.slice() ?? null };
+        const out = (values: Float64Array | null): RealArray | null => {
+          if (values === null) return null;
+          return precision === "f32" ? Float32Array.from(values) : values.slice();
+        };
+        return { nngp: out(nngp), ntk: out(ntk) };
       });
       for (const values of [results.nngp, results.ntk]) if (values !== null) finish(values, cols, X2 === null);
       return results;
     },
   };
-}
-
-/** The fused kernel, or the naive one for activations that it does not know. */
-function runOf(compute: Compute, { others }: ImagePlan): Compute["imagePairs"] {
-  return others.length === 0 ? compute.imagePairs : imagePairsReference(others.map(pairFunction));
-}
-
-function pairFunction(dual: DualActivation): PairFunction {
-  return (s, k, t, out) => {
-    if (s === t && s === k) dual.diagonal(s, out);
-    else dual.at(s, k, t, out);
-  };
-}
+}) as MakeEngine;
 
 /** Images channel by channel, their lines at multiples of four entries. */
 function planesOf(scope: Scope, X: Matrix, input: Shape, { image }: ImageNeeds): Float64Array {
@@ -114,7 +109,7 @@ function planesOf(scope: Scope, X: Matrix, input: Shape, { image }: ImageNeeds):
 }
 
 /** Mirrors the lower half when `symmetric`, and checks the values. */
-function finish(values: Float64Array, cols: number, symmetric: boolean): void {
+function finish(values: RealArray, cols: number, symmetric: boolean): void {
   for (let p = 0; p < values.length; p++) {
     const [i, j] = [Math.floor(p / cols), p % cols];
     if (symmetric && j > i) values[p] = values[j * cols + i]!;

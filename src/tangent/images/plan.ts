@@ -1,5 +1,6 @@
 import { ConfigError } from "../../base/errors.ts";
-import { type ImageStep, isRecorded, lineOf } from "../../compute/image-program.ts";
+import type { DualKind } from "../../compute/duals.ts";
+import { type ImageStep, isRecorded, recordedLength } from "../../compute/image-program.ts";
 import {
   type ActivationLayer,
   type Architecture,
@@ -12,7 +13,7 @@ import {
   shapesOf,
   showShape,
 } from "../../network/architecture/index.ts";
-import { type DualActivation, dualActivation } from "../dual-activations.ts";
+import { dualActivation } from "../dual-activations.ts";
 import { checkLimit } from "../limit.ts";
 import { trainedLayers } from "../trained.ts";
 import type { KernelProblem } from "../types.ts";
@@ -25,8 +26,6 @@ export interface ImagePlan {
   readonly steps: readonly ImageStep[];
   /** What an image goes through with itself to know its variances; empty when no layer asks for them. */
   readonly record: readonly ImageStep[];
-  /** The activations that the fused kernel does not know, by the `id` of their steps. */
-  readonly others: readonly DualActivation[];
 }
 
 const NO_STEP: ImageStep = {
@@ -81,7 +80,7 @@ export function planOf(problem: KernelProblem): ImagePlan {
   const walk = new Walk(problem, lastPool >= 0);
   walk.through(architecture, input, 0, lastPool);
   const { steps } = walk;
-  return { pairs: lastPool >= 0, steps, record: recordOf(steps), others: walk.others };
+  return { pairs: lastPool >= 0, steps, record: recordOf(steps) };
 }
 
 /** Whether a layer, or one inside of it, takes covariances of different places together. */
@@ -98,7 +97,8 @@ function poolsPixels(layer: Layer, input: Shape): boolean {
 
 /** The steps up to the last that needs variances; without pooling before it, equal places are enough. */
 function recordOf(steps: readonly ImageStep[]): readonly ImageStep[] {
-  const record = steps.slice(0, steps.findLastIndex(({ kind }) => isRecorded(kind)) + 1);
+  const isNeeded = ({ kind }: ImageStep): boolean => isRecorded(kind) || kind === "numbers";
+  const record = steps.slice(0, steps.findLastIndex(isNeeded) + 1);
   if (record.some(({ kind, pairs }) => (kind === "pool" || kind === "total") && pairs)) return record;
   return record.filter(({ kind }) => kind !== "diagonal").map((step) => ({ ...step, pairs: false }));
 }
@@ -121,7 +121,6 @@ function flattenLast(architecture: Architecture): readonly (readonly [layer: Lay
 /** One walk along an architecture, which collects its steps. */
 class Walk {
   readonly steps: ImageStep[] = [];
-  readonly others: DualActivation[] = [];
   private readonly trained: readonly boolean[];
   private readonly at: Place;
   private weighted = 0;
@@ -153,9 +152,9 @@ class Walk {
   }
 
   /** Emits a step with numbers of its own for each pixel of an image. */
-  private emitRecorded(kind: ImageStep["kind"], fields: Partial<ImageStep>): void {
+  private emitRecorded(kind: DualKind, fields: Partial<ImageStep> & { readonly w: number }): void {
     this.emit(kind, { ...fields, at: this.numbers });
-    this.numbers += 2 * this.at.height * lineOf(this.at.width);
+    this.numbers += recordedLength(kind, fields.w, this.at.height, this.at.width);
   }
 
   private equalPlaces(): void {
@@ -227,16 +226,12 @@ class Walk {
   }
 
   private activation(layer: ActivationLayer): void {
-    const dual = dualActivation(layer);
-    const { slopes, arcsine } = dual;
-    if (slopes !== null) {
-      const { a, b } = slopes;
-      this.emitRecorded("piecewise", { w: (a * a + b * b) / 2, b: (a - b) ** 2 / (2 * Math.PI) });
-    } else if (arcsine !== null) {
-      this.emitRecorded("erf", { w: arcsine.factor, b: arcsine.scale, a: arcsine.shift });
-    } else {
-      this.emitRecorded("other", { id: this.others.length });
-      this.others.push(dual);
+    const { kind, parameters, coefficients } = dualActivation(layer).step;
+    const [w, b, a] = parameters;
+    this.emitRecorded(kind, { w, b, a });
+    for (let from = 0; from < coefficients.length; from += 4) {
+      const [c0 = 0, c1 = 0, c2 = 0, c3 = 0] = coefficients.slice(from, from + 4);
+      this.emit("numbers", { w: c0, b: c1, a: c2, e: c3 });
     }
   }
 

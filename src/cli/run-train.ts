@@ -1,0 +1,186 @@
+import { FitCancelled } from "../experiments/fit-types.ts";
+import { publishRun, type StoredRun, stemOf } from "../experiments/run-store.ts";
+import type { TrainSettings } from "../experiments/training/settings.ts";
+import type { TrainJob } from "../experiments/training/train.ts";
+import type { TrainEvent, TrainJson, TrainOutcome } from "../experiments/training/types.ts";
+import { isoTime, today } from "../platform/clock.ts";
+import type { CommandContext } from "./command.ts";
+import { describeFailure } from "./errors.ts";
+import { EXIT } from "./exit-codes.ts";
+import { backendLine, formatMetrics } from "./fit-lines.ts";
+import { formatNumber, formatSeconds, formatShare, plural, wrap } from "./format.ts";
+import { progressLine } from "./progress.ts";
+import { cancelOnSignal, reportCancelled, resultWriter, showSaved } from "./run-fit.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** How a training is shown and saved. */
+export interface TrainCall {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  /** The folder of a run to go on from, or a killed training. */
+  readonly resume: { readonly folder: string } | "killed" | null;
+  /** What to try next, given the run. */
+  readonly next: (run: StoredRun) => readonly string[];
+}
+
+/** Seconds between two lines of progress where lines cannot be redrawn. */
+const LINE_EVERY = 10;
+/** Kept free at the end of a line for the `^C` that a terminal echoes. */
+const ECHO_COLUMNS = 2;
+
+/**
+ * Runs a training to its end or interruption, shows it, and saves it as a run folder.
+ *
+ * @returns the exit code.
+ * @throws UserError for wrong settings or data, before anything is saved.
+ */
+export async function runTrain(
+  settings: TrainSettings,
+  call: TrainCall,
+  { terminal }: CommandContext,
+): Promise<number> {
+  const { startTrain } = await import("../experiments/training/train.ts");
+  const { prepareTraining, removeWork } = await import("../experiments/training/work-folder.ts");
+  const created = isoTime();
+  const left = prepareTraining(settings, call.resume !== null);
+  if (left !== null && !call.quiet) terminal.err(`  note: ${left}`);
+  const job = startTrain(settings, call.resume);
+  const release = cancelOnSignal(job, terminal);
+  let outcome: TrainOutcome;
+  try {
+    outcome = await follow(job, call, terminal);
+  } catch (error) {
+    if (error instanceof FitCancelled) return reportCancelled("train", call, terminal);
+    throw error;
+  } finally {
+    terminal.clear();
+    release();
+  }
+  const { json, verdict, interrupted } = outcome;
+  showResult(outcome, call, terminal);
+  let saved: StoredRun;
+  try {
+    saved = publishRun(settings.out, {
+      hash: outcome.id,
+      date: today(),
+      created,
+      stem: stemOf(settings.data),
+      settings: { ...settings },
+      verdict: [...verdict],
+      interrupted,
+      fit: json,
+      files: outcome.files,
+    });
+  } catch (error) {
+    const failure = describeFailure(error);
+    terminal.err(`${terminal.styleErr(["bold", "red"], "error:")} the run could not be saved: ${failure.message}`);
+    if (failure.hint !== null) terminal.err(`${terminal.styleErr("bold", "hint:")} ${failure.hint}`);
+    terminal.err("its last checkpoint is kept: --resume goes on from it");
+    if (call.json) terminal.out(JSON.stringify({ ...json, error: { ...failure, code: "not-saved" } }));
+    return EXIT.userError;
+  }
+  removeWork(settings);
+  showSaved(saved, settings, call, terminal);
+  if (call.json) terminal.out(JSON.stringify({ ...json, run: { id: saved.id, path: saved.path } }));
+  if (interrupted) return EXIT.interrupted;
+  return json.result.status === "diverged" ? EXIT.notReached : EXIT.ok;
+}
+
+async function follow(job: TrainJob, call: TrainCall, terminal: Terminal): Promise<TrainOutcome> {
+  // A failure reaches `outcome` before the events end; it is awaited below.
+  job.outcome.catch(() => {});
+  const show = call.quiet ? () => {} : trainView(terminal);
+  for await (const event of job.events) show(event);
+  return job.outcome;
+}
+
+/** Shows what is trained, then a bar, or a line now and then. */
+function trainView(terminal: Terminal): (event: TrainEvent) => void {
+  let shown = Number.NEGATIVE_INFINITY;
+  const line = (text: string): void => terminal.err(wrap(text, terminal.errColumns - 1, "  ", "    "));
+  return (event) => {
+    switch (event.kind) {
+      case "note":
+        terminal.err(terminal.styleErr("dim", wrap(`note: ${event.text}`, terminal.errColumns - 1, "  ", "    ")));
+        break;
+      case "data":
+        line(dataLine(event));
+        break;
+      case "network": {
+        const { architecture, parameters, trainedParameters, loss, form } = event;
+        const trained = trainedParameters === parameters ? "" : `, ${trainedParameters} of them trained`;
+        line(
+          `${architecture} · ${plural(parameters, "parameter")}${trained} · ${loss} loss${form === "network" ? "" : ` · ${form}`}`,
+        );
+        break;
+      }
+      case "backend":
+        line(backendLine(event.info));
+        break;
+      case "monitor":
+        line(`measures ${event.name} every ${plural(event.every, "step")}: ${event.cost}`);
+        break;
+      case "progress": {
+        const parts = progressParts(event);
+        if (terminal.canRedraw) {
+          const { fraction } = event;
+          terminal.transient(progressLine("training", fraction ?? 0, parts, terminal.errColumns - ECHO_COLUMNS));
+        } else if (event.seconds - shown >= LINE_EVERY) {
+          shown = event.seconds;
+          line(`training  ${parts.join("  ")}`);
+        }
+      }
+    }
+  };
+}
+
+function dataLine({
+  samples,
+  testSamples,
+  input,
+  target,
+  classes,
+  seed,
+}: Extract<TrainEvent, { kind: "data" }>): string {
+  const kind = classes === null ? "a number" : `${classes} classes`;
+  const held = testSamples === 0 ? "nothing held out" : `${testSamples} held out`;
+  return `${samples} samples of ${input.join(" x ")} · target ${target} (${kind}) · ${held}, seed ${seed}`;
+}
+
+/** The parts of a progress line, most important first. */
+function progressParts(event: Extract<TrainEvent, { kind: "progress" }>): string[] {
+  const { step, epoch, rate, loss, accuracy, testAccuracy, seconds, left } = event;
+  const epochs = epoch === step ? "" : `, epoch ${epoch.toFixed(1)}`;
+  return [
+    `step ${step}${epochs}`,
+    `loss ${formatNumber(loss)}`,
+    ...(accuracy === null ? [] : [`accuracy ${formatShare(accuracy)}`]),
+    `${formatSeconds(seconds)}${left === null ? "" : `, ${formatSeconds(left)} left`}`,
+    ...(testAccuracy === null ? [] : [`held out ${formatShare(testAccuracy)}`]),
+    `rate ${formatNumber(rate)}`,
+  ];
+}
+
+function showResult({ json, verdict }: TrainOutcome, call: TrainCall, terminal: Terminal): void {
+  const { write, bold, columns } = resultWriter(call, terminal);
+  verdict.forEach((sentence, k) => {
+    const lines = wrap(sentence, columns - 1, "  ", "    ");
+    write(k === 0 ? bold(lines) : lines);
+  });
+  for (const text of resultLines(json)) write(wrap(text, columns - 1, "  ", "    "));
+}
+
+function resultLines({ result, metrics, monitors }: TrainJson): string[] {
+  const { steps, seconds, stepsPerSecond, rate } = result;
+  return [
+    `${plural(steps, "step")} in ${formatSeconds(seconds)}, ${formatNumber(stepsPerSecond)} a second, rate ${formatNumber(rate)}`,
+    `training samples: ${formatMetrics(metrics.train)}`,
+    ...(metrics.test === null ? [] : [`held-out samples: ${formatMetrics(metrics.test)}`]),
+    ...monitors.map(({ name, layer, value, bound, constant, step }) => {
+      const where = layer === null ? "" : `, layer ${layer}`;
+      const beside = bound === null ? "" : `, bound ${formatNumber(bound)}`;
+      const needed = constant === null ? "" : `, constant ${formatNumber(constant)}`;
+      return `${name}${where}: ${value === null ? "not finite" : formatNumber(value)}${beside}${needed} (step ${step})`;
+    }),
+  ];
+}

@@ -1,0 +1,123 @@
+import { randomStream } from "../../base/random.ts";
+import type { Compute } from "../../compute/types.ts";
+import { CONES_ALONE, Ladder } from "../bounds/ladder.ts";
+import { boundMaximum } from "../bounds/maximum.ts";
+import { roundingAllowance, weightedRows } from "../bounds/rows.ts";
+import { withExactSum } from "../exact-sum.ts";
+import { crudeMaximum, type VectorCore } from "./core.ts";
+import { searchVectorDirections } from "./oracle.ts";
+import type { ScalarBound } from "./types.ts";
+
+export interface ScalarBoundOptions {
+  readonly compute: Compute;
+  readonly seed: number;
+  /** Monotonic clock in seconds. */
+  readonly now: () => number;
+  /** Seconds left for all bounds together. */
+  readonly left: () => number;
+  readonly stop: () => boolean;
+}
+
+/** One bound may take this share of the time that is left, and never longer than this, in seconds. */
+const SHARE = 0.1;
+const LONGEST = 5;
+/** Of the local search before a race: rows times features times starts, and where it ascends as well. */
+const SEARCH_SIZE = 4e6;
+const ASCENT_SIZE = 3e5;
+/** A maximum this near above a witness is as good as the witness. */
+const MARGIN = 1e-10;
+
+/**
+ * The scalar bounds of the convex laboratory on the reduced data: exact sweeps up to rank 3, above that the race of the
+ * branch and bound methods within a share of the time that is left, and Shor's relaxation where none has come to anything.
+ */
+export function scalarBounds(context: VectorCore, options: ScalarBoundOptions): ScalarBound {
+  const { core } = context;
+  const known: { readonly v: Float64Array; readonly bound: ReturnType<ScalarBound> }[] = [];
+  const boundOf = (v: Float64Array): ReturnType<ScalarBound> => {
+    if (options.stop()) return { value: Number.POSITIVE_INFINITY, method: "none" };
+    const raced = core.Z.cols > CONES_ALONE ? race(context, v, options) : null;
+    return raced ?? plain(context, v, options);
+  };
+  return (v) => {
+    const before = known.find((one) => one.v.every((t, i) => t === v[i]));
+    if (before !== undefined) return before.bound;
+    const scale = powerOfTwo(v);
+    const found = boundOf(scale === 1 ? v : v.map((t) => t / scale));
+    const bound = { ...found, value: found.value * scale };
+    // The axes of a quick cover are those of a thorough one.
+    if (known.length < context.c) known.push({ v, bound });
+    return bound;
+  };
+}
+
+/** A power of two near the largest entry: the duals of well separated classes are tiny. 1 when it cannot be divided by. */
+function powerOfTwo(v: Float64Array): number {
+  let largest = 0;
+  for (const t of v) largest = Math.max(largest, Math.abs(t));
+  const power = Math.round(Math.log2(largest));
+  return largest > 0 && Math.abs(power) < 1000 ? 2 ** power : 1;
+}
+
+/** Exact sweeps up to rank 3, else Shor's relaxation. */
+function plain(
+  { core }: VectorCore,
+  v: Float64Array,
+  { compute, seed, stop }: ScalarBoundOptions,
+): ReturnType<ScalarBound> {
+  const { value, method, witness } = boundMaximum(compute, core, v, seed, stop);
+  const u = witness === null ? null : core.freeBias ? Float64Array.of(...witness.u, witness.b) : witness.u;
+  return { value, method: method === "exact" ? `exact-rank-${core.Z.cols}` : "shor", witness: u };
+}
+
+/** The best bound of the methods that race; null when none has a finite one in the time. */
+function race(
+  context: VectorCore,
+  v: Float64Array,
+  { compute, seed, now, left, stop }: ScalarBoundOptions,
+): ReturnType<ScalarBound> | null {
+  const { core } = context;
+  const until = now() + Math.min(LONGEST, SHARE * left());
+  const late = (): boolean => stop() || now() >= until;
+  const weights = core.freeBias ? withExactSum(v) : v;
+  let best = localMaximum(compute, context, v, seed);
+  for (;;) {
+    const ladder = new Ladder(compute, core, weights, { seed, now, stop: late });
+    const target = Math.max(best.value * (1 + MARGIN), Number.MIN_VALUE);
+    let state = ladder.state(target);
+    do {
+      ladder.advance(target);
+      state = ladder.state(target);
+    } while (state.witness === null && !state.finished && !late());
+    // What is above the target: to be reached by another race, whose searches take no witness for an answer.
+    const { witness, maximum, method } = state;
+    if (witness !== null) {
+      best = { u: core.freeBias ? Float64Array.of(...witness.u, witness.b) : witness.u, value: witness.value };
+      if (!late()) continue;
+    }
+    if (!Number.isFinite(maximum)) return null;
+    const { data, rows, cols } = core.Z;
+    const moved = crudeMaximum(
+      context,
+      v.map((t, i) => t - weights[i]),
+    );
+    const rounding = roundingAllowance(weightedRows(data, rows, cols, weights));
+    return { value: maximum + moved + rounding, method, witness: best.u };
+  }
+}
+
+/** The best direction that a local search finds: what the race aims at. */
+function localMaximum(
+  compute: Compute,
+  context: VectorCore,
+  v: Float64Array,
+  seed: number,
+): { readonly u: Float64Array | null; readonly value: number } {
+  const size = context.n * context.p;
+  const effort = {
+    starts: Math.max(8, Math.min(32, Math.floor(SEARCH_SIZE / size))),
+    refine: size <= ASCENT_SIZE ? 6 : 0,
+  };
+  const random = randomStream(seed, "scalar");
+  return searchVectorDirections(compute, { ...context, c: 1 }, v, random, effort, [])[0] ?? { u: null, value: 0 };
+}

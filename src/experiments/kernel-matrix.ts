@@ -1,0 +1,60 @@
+import { ConfigError } from "../base/errors.ts";
+import { type Matrix, matrix } from "../base/matrix.ts";
+import type { Compute } from "../compute/index.ts";
+import { type Architecture, architectureText } from "../network/architecture/index.ts";
+import {
+  gramTiles,
+  type KernelEngine,
+  type KernelName,
+  makeEngine,
+  placeTile,
+  planGram,
+  tileEntries,
+} from "../tangent/index.ts";
+
+/** Rows up to which a kernel matrix and a factor of it are held in memory, 16 n^2 bytes. */
+export const MEMORY_ROWS = 11_000;
+/** Bytes for the work on a tile. */
+const TILE_BYTES = 2 ** 28;
+
+/**
+ * The engine of one kernel of a network on the features of a table.
+ *
+ * @throws ConfigError when the network is for images, or its layers have no kernel.
+ */
+export function tableEngine(architecture: Architecture, features: number, kernel: KernelName): KernelEngine {
+  if (architecture.length === 0) throw new ConfigError("the architecture has no layers", { code: "architecture-text" });
+  const problem = { architecture, input: [features] as const, trained: "all", kernels: [kernel] } as const;
+  const seesPixels = architecture.some(({ kind }) => kind === "conv" || kind === "pool" || kind === "global-pool");
+  if (seesPixels) {
+    throw new ConfigError(`${architectureText(architecture)} is for images; a table has rows of numbers`, {
+      code: "kernel-shapes",
+      hint: "use dense layers; overparam kernel takes images",
+    });
+  }
+  return makeEngine(problem);
+}
+
+/**
+ * The kernel matrix of the rows of X, whole.
+ *
+ * @param tick told the share that is done after each tile.
+ */
+export function kernelMatrix(
+  compute: Compute,
+  engine: KernelEngine,
+  kernel: KernelName,
+  X: Matrix,
+  tick: (share: number) => void,
+): Matrix {
+  const n = X.rows;
+  const plan = planGram(engine, n, null, TILE_BYTES);
+  const data = new Float64Array(n * n);
+  let entries = 0;
+  for (const { tile, block } of gramTiles(compute, engine, X, null, plan)) {
+    placeTile(block[kernel]!, tile, true, (row, column, values) => data.set(values, row * n + column));
+    entries += tileEntries(tile, true);
+    tick(entries / plan.entries);
+  }
+  return matrix(n, n, data);
+}

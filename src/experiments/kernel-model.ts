@@ -1,0 +1,195 @@
+import { ConfigError, DataError } from "../base/errors.ts";
+import type { Matrix } from "../base/matrix.ts";
+import { randomStream } from "../base/random.ts";
+import { type Compute, createCompute, lanczos, outsideMatrix } from "../compute/index.ts";
+import type { Dataset } from "../data/index.ts";
+import { architectureText } from "../network/architecture/index.ts";
+import {
+  centered,
+  type KernelRegression,
+  kernelRegression,
+  type RegressionModel,
+  regressionOutputs,
+  summarizeKernel,
+} from "../tangent/index.ts";
+import { principalComponents } from "./baselines.ts";
+import { evaluate, fitBaselines } from "./evaluation.ts";
+import { FitCancelled, type FitEvent } from "./fit-types.ts";
+import { readArchitecture } from "./kernel.ts";
+import { kernelMatrix, MEMORY_ROWS, tableEngine } from "./kernel-matrix.ts";
+import { type KernelOutcome, type KernelRecord, makeKernelOutcome } from "./kernel-model-outcome.ts";
+import { DEFAULT_ARCHITECTURE, type KernelFitSettings } from "./kernel-model-settings.ts";
+import { measureOutputs } from "./measure.ts";
+import { emitData, loadFitData, type PipelineContext } from "./pipeline.ts";
+import { chooseCoding, codeTargets, outputNames } from "./problem.ts";
+
+/** Share of the time for the baselines. */
+const BASELINE_SHARE = 0.1;
+/** Progress is told at most this often, in seconds. */
+const PROGRESS_SECONDS = 0.1;
+/** Products with a matrix for its largest eigenvalue. */
+const LANCZOS_STEPS = 60;
+
+/** What a fit by kernel regression needs of the outside. */
+type KernelContext = Pick<PipelineContext, "emit" | "cancelled" | "now" | "started">;
+
+/**
+ * A fit by kernel regression from file to run folder, in the calling thread:
+ *
+ *   data -> baselines -> kernel matrix -> ridge by leave-one-out -> metrics -> verdict and files
+ *
+ * @throws UserError for settings or data that cannot be used.
+ * @throws FitCancelled when cancelled before there is a regression.
+ */
+export async function runKernelFit(settings: KernelFitSettings, context: KernelContext): Promise<KernelOutcome> {
+  const dataset = loadFitData(settings);
+  emitData(settings, dataset, null, context.emit);
+  const compute = await createCompute(settings.threads === undefined ? {} : { threads: settings.threads });
+  try {
+    return fitDataset(settings, dataset, compute, context);
+  } finally {
+    await compute.close();
+  }
+}
+
+function fitDataset(
+  settings: KernelFitSettings,
+  dataset: Dataset,
+  compute: Compute,
+  context: KernelContext,
+): KernelOutcome {
+  const { emit, cancelled, now, started } = context;
+  const { train, target } = dataset;
+  const { model: kernel, ridge = "auto" } = settings;
+  const notes: string[] = [];
+  const note = (text: string): void => {
+    notes.push(text);
+    emit({ kind: "note", text });
+  };
+  const expired = (): boolean => cancelled() || now() > started + settings.time;
+  const tell = progressTeller(context);
+
+  // 1. The problem.
+  const architecture = readArchitecture(settings.arch ?? DEFAULT_ARCHITECTURE, null);
+  const engine = tableEngine(architecture, train.X.cols, kernel);
+  checkSize(train.X.rows, settings.data);
+  const coding = chooseCoding("squared", target);
+  const names = outputNames(target, "squared");
+  const Y = codeTargets(train.y, coding, names.length, target.columns);
+  dataset.notes.forEach(note);
+  emit({ kind: "backend", info: compute.info });
+  if (compute.warning !== null) note(compute.warning);
+  const baselineEnd = started + BASELINE_SHARE * settings.time;
+  const components = principalComponents(compute, train.X);
+  const { baselines, notes: more } = fitBaselines(
+    compute,
+    components,
+    dataset,
+    () => cancelled() || now() > baselineEnd,
+  );
+  more.forEach(note);
+
+  // 2. The kernel matrix, 3. the regression.
+  const K = kernelMatrix(compute, engine, kernel, train.X, (share) => tell("kernel", share));
+  const regression = kernelRegression(compute, K, Y, {
+    ridge,
+    expired,
+    progress: (share) => tell("ridge", share),
+  });
+  regressionNotes(regression, settings, cancelled()).forEach(note);
+
+  // 4. What it is worth.
+  const model: RegressionModel = { engine, kernel, inputs: train.X, ...regression };
+  const outputs = (X: Matrix): Matrix => (X === train.X ? regression.fitted : regressionOutputs(compute, model, X));
+  const test = dataset.test === null ? null : outputs(dataset.test.X);
+  const readRows = (from: number, count: number) => K.data.subarray(from * K.cols, (from + count) * K.cols);
+  const record: KernelRecord = {
+    settings,
+    dataset,
+    kernel,
+    architecture,
+    architectureText: architectureText(architecture),
+    regression,
+    fitted: regression.fitted,
+    test,
+    evaluation: evaluate(dataset, "scores", (X) => (X === dataset.test?.X ? test! : outputs(X))),
+    leaveOneOut: measureOutputs(target, "scores", regression.leaveOneOut, train.y),
+    baselines,
+    summary: summarizeKernel(compute, K.rows, readRows, centered(Y)),
+    largestEigenvalue: regression.eigenvalues?.at(-1) ?? largestEigenvalue(compute, K),
+    notes,
+    backend: compute.info,
+    interrupted: cancelled(),
+    seconds: now() - started,
+  };
+  return makeKernelOutcome(record);
+}
+
+/** @throws DataError for more rows than fit. */
+function checkSize(rows: number, file: string): void {
+  if (rows <= MEMORY_ROWS) return;
+  throw new DataError(`kernel regression holds ${rows} x ${rows} numbers: more than ${MEMORY_ROWS} rows do not fit`, {
+    code: "kernel-rows",
+    hint: `hold out more rows with --split, such as --split ${(1 - Math.floor((10 * MEMORY_ROWS) / rows) / 10).toFixed(1)}, or train a ReLU network`,
+    place: { file },
+  });
+}
+
+/** What a person should know of how the ridge came about. */
+function regressionNotes(
+  { ridge, jitter, points, error }: KernelRegression,
+  settings: KernelFitSettings,
+  interrupted: boolean,
+): string[] {
+  const notes: string[] = [];
+  const tried = points.length === 1 ? "1 ridge" : `${points.length} ridges`;
+  if (interrupted) notes.push(`interrupted: the best of ${tried} so far`);
+  if (!Number.isFinite(error)) throw new ConfigError("the leave-one-out error is not finite", { code: "kernel-ridge" });
+  if (settings.ridge !== undefined && settings.ridge !== "auto") {
+    if (jitter > 0) {
+      notes.push(
+        `the ridge is ${ridge.toPrecision(3)}: with ${settings.ridge} the kernel matrix is singular up to rounding`,
+      );
+    }
+    return notes;
+  }
+  const ends = [points[0]!, points.at(-1)!];
+  if (points.length > 1 && ends.some((end) => end.ridge === ridge)) {
+    notes.push(`the best ridge, ${ridge.toPrecision(3)}, is at the end of those that were tried`);
+  }
+  return notes;
+}
+
+function largestEigenvalue(compute: Compute, K: Matrix): number {
+  const whole = outsideMatrix(compute, K.rows, K.cols, K.data);
+  const operator = {
+    size: K.rows,
+    apply: (x: Float64Array, out: Float64Array): void => whole.gemv(false, 1, x, 0, out),
+  };
+  const { values } = lanczos(compute, operator, 1, randomStream(0, "largest eigenvalue"), {
+    tolerance: 1e-9,
+    maxSteps: Math.min(K.rows, LANCZOS_STEPS),
+  });
+  return values[0]!;
+}
+
+/** Tells the share of a stage that is done, not too often; ends the fit when it is cancelled before there is anything to keep. */
+function progressTeller({
+  emit,
+  cancelled,
+  now,
+  started,
+}: KernelContext): (stage: "kernel" | "ridge", share: number) => void {
+  let told = Number.NEGATIVE_INFINITY;
+  let last = "";
+  return (stage, share) => {
+    if (stage === "kernel" && cancelled()) throw new FitCancelled();
+    const seconds = now() - started;
+    if (stage === last && seconds - told < PROGRESS_SECONDS) return;
+    told = seconds;
+    last = stage;
+    const idle = { objective: null, bound: null, gap: null, neurons: 0 };
+    const event: FitEvent = { kind: "progress", stage, label: "", ...idle, fraction: share, seconds };
+    emit(event);
+  };
+}

@@ -1,0 +1,41 @@
+import type { Measurement } from "../monitor.ts";
+import { CHEAP, type MonitorKind } from "./kind.ts";
+import { beside, dataSeparation, plain, STATEMENTS } from "./theory.ts";
+import { layerDistances } from "./weights.ts";
+
+/** How far the weights have moved. */
+export const distanceMonitor: MonitorKind = {
+  name: "distance",
+  about: "distance of each layer's weights from the start, Frobenius and spectral, and times sqrt(width)",
+  share: CHEAP,
+  make(observation) {
+    const { layers, compute, theory, trainer } = observation;
+    const { data, model } = trainer;
+    const { separation } = dataSeparation(data.inputs, data.n, model.inputSize);
+    const bound =
+      theory === null || !(separation > 0) || separation === Number.POSITIVE_INFINITY
+        ? null
+        : (data.n ** 3 * Math.sqrt(theory.outputs) * Math.log(theory.width)) / (separation * Math.sqrt(theory.width));
+    const startNorms = layers.map(
+      ({ from, rows, cols, scale }) =>
+        compute.norm2(rows * cols, observation.initial.subarray(from, from + rows * cols)) * Math.abs(scale),
+    );
+    return {
+      passes: 100 * layers.length,
+      cost: "a spectral norm for each trained layer",
+      observe() {
+        observation.refresh();
+        const distances = layerDistances(compute, layers, observation.theta, observation.initial);
+        return layers.flatMap(({ place, rows }, k): Measurement[] => {
+          const { frobenius, spectral } = distances[k]!;
+          return [
+            plain("distance-frobenius", frobenius, place),
+            plain("distance-relative", startNorms[k]! > 0 ? frobenius / startNorms[k]! : Number.NaN, place),
+            beside("distance-spectral", spectral, bound, STATEMENTS.distance, place),
+            plain("distance-spectral-scaled", Math.sqrt(rows) * spectral, place),
+          ];
+        });
+      },
+    };
+  },
+};

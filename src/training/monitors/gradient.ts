@@ -1,0 +1,49 @@
+import type { RealArray } from "../../compute/types.ts";
+import type { Measurement } from "../monitor.ts";
+import { CHEAP, type MonitorKind } from "./kind.ts";
+import type { Observation } from "./observation.ts";
+import { beside, dataSeparation, STATEMENTS } from "./theory.ts";
+
+/** The gradient over all samples between the bounds of Theorem 3. */
+export const gradientMonitor: MonitorKind = {
+  name: "gradient",
+  about: "squared norm of the gradient over all samples, with its lower and upper bound",
+  share: CHEAP,
+  make<A extends RealArray>(observation: Observation<A>) {
+    const { trainer, theory, scope, graph } = observation;
+    const { data, settings } = trainer;
+    const gradient = (
+      trainer.theta instanceof Float32Array ? scope.f32(graph.parameters) : scope.f64(graph.parameters)
+    ) as A;
+    const { n } = data;
+    // The statements are about half the sum of squares.
+    const scale = theory !== null && data.loss.name === "squared" ? theory : null;
+    const { separation } = dataSeparation(data.inputs, n, trainer.model.inputSize);
+    const toSum = settings.reduction === "mean" ? n : 1;
+    return {
+      passes: 3 * n,
+      cost: "one forward and backward pass over all samples",
+      observe(): Measurement[] {
+        gradient.fill(0);
+        const loss = toSum * trainer.evaluate(trainer.theta, gradient).loss;
+        const square = toSum ** 2 * observation.squaredNorm(gradient);
+        const perLoss = (factor: ((m: number, L: number, c: number) => number) | null): number | null =>
+          scale === null || factor === null ? null : loss * factor(scale.width, scale.depth, scale.outputs);
+        return [
+          beside(
+            "gradient-upper",
+            square,
+            perLoss((m, L, c) => (L * n * m) / c),
+            STATEMENTS.gradientUpper,
+          ),
+          beside(
+            "gradient-lower",
+            square,
+            perLoss(Number.isFinite(separation) ? (m, _, c) => (separation * m) / (c * n * n) : null),
+            STATEMENTS.gradientLower,
+          ),
+        ];
+      },
+    };
+  },
+};

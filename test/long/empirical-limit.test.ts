@@ -1,0 +1,29 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Compute, createCompute } from "../../src/compute/index.ts";
+import { slopeOf, spreads, WIDTH_CASES } from "../tangent/monte-carlo.ts";
+
+let compute: Compute;
+beforeAll(async () => {
+  compute = await createCompute();
+});
+afterAll(() => compute.close());
+
+const WIDTHS = [64, 256, 1024];
+const NETWORKS = 24;
+
+describe.each(["ntk", "standard"] as const)("empiricalEngine, parametrization %s", (parametrization) => {
+  it.each(WIDTH_CASES)(
+    "tends to makeEngine as width^(-1/2) up to width 1024: $name",
+    (one) => {
+      const found = spreads(compute, one, parametrization, WIDTHS, NETWORKS);
+      for (const { width, root, mean } of found) {
+        // Within four standard errors; the bias is of order 1 / width.
+        expect(mean).toBeLessThan((4 * root) / Math.sqrt(NETWORKS) + 1 / width);
+      }
+      const slope = slopeOf(found);
+      expect(slope).toBeGreaterThan(-0.65);
+      expect(slope).toBeLessThan(-0.35);
+    },
+    600_000,
+  );
+});
