@@ -34,6 +34,8 @@ interface Row {
   readonly rows: number;
   /** Kernel values between two sets of so many inputs; absent: a Gram matrix. */
   readonly cols?: number;
+  /** Default: f64. */
+  readonly precision?: Precision;
   /** Seconds of the peer: on one thread (CPU) and on two (wall); of an entry when `perEntry`. */
   readonly peer: { readonly one: number | null; readonly two: number | null };
   readonly perEntry: boolean;
@@ -60,6 +62,17 @@ const ROWS: readonly Row[] = [
     input: [784],
     rows: 2000,
     peer: { one: 0.43, two: 0.235 },
+    perEntry: false,
+    must: 2,
+    aim: 4,
+  },
+  {
+    name: "FC x3 NTK Gram 2000, f32",
+    architecture: FC,
+    input: [784],
+    rows: 2000,
+    precision: "f32",
+    peer: { one: 0.35, two: 0.18 },
     perEntry: false,
     must: 2,
     aim: 4,
@@ -132,7 +145,10 @@ function show(name: string, wall: number, cpu: number, { one, two }: Row["peer"]
 
 async function kernels(compute: Compute, row: Row): Promise<void> {
   const problem = { architecture: parseArchitecture(row.architecture), input: row.input, trained: "all" as const };
-  const engine = makeEngine({ ...problem, kernels: ["ntk"] satisfies KernelName[] });
+  const engine = makeEngine(
+    { ...problem, kernels: ["ntk"] satisfies KernelName[] },
+    { precision: row.precision ?? "f64" },
+  );
   const X = inputs("rows", row.rows, row.input);
   const Y = row.cols === undefined ? null : inputs("cols", row.cols, row.input);
   const { wall, cpu } = await measured(() => engine.block(compute, X, Y));

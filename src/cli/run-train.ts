@@ -96,7 +96,7 @@ async function follow(job: TrainJob, call: TrainCall, terminal: Terminal): Promi
 
 /** Shows what is trained, then a bar, or a line now and then. */
 function trainView(terminal: Terminal): (event: TrainEvent) => void {
-  let shown = Number.NEGATIVE_INFINITY;
+  let shown = 0;
   const line = (text: string): void => terminal.err(wrap(text, terminal.errColumns - 1, "  ", "    "));
   return (event) => {
     switch (event.kind) {
@@ -170,12 +170,17 @@ function showResult({ json, verdict }: TrainOutcome, call: TrainCall, terminal: 
   for (const text of resultLines(json)) write(wrap(text, columns - 1, "  ", "    "));
 }
 
+/** Many classes have many recalls: they are in the report. */
+function withoutRecalls(metrics: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(metrics).filter(([name]) => !name.startsWith("recall:")));
+}
+
 function resultLines({ result, metrics, monitors }: TrainJson): string[] {
   const { steps, seconds, stepsPerSecond, rate } = result;
   return [
     `${plural(steps, "step")} in ${formatSeconds(seconds)}, ${formatNumber(stepsPerSecond)} a second, rate ${formatNumber(rate)}`,
-    `training samples: ${formatMetrics(metrics.train)}`,
-    ...(metrics.test === null ? [] : [`held-out samples: ${formatMetrics(metrics.test)}`]),
+    `training samples: ${formatMetrics(withoutRecalls(metrics.train))}`,
+    ...(metrics.test === null ? [] : [`held-out samples: ${formatMetrics(withoutRecalls(metrics.test))}`]),
     ...monitors.map(({ name, layer, value, bound, constant, step }) => {
       const where = layer === null ? "" : `, layer ${layer}`;
       const beside = bound === null ? "" : `, bound ${formatNumber(bound)}`;

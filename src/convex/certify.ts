@@ -1,8 +1,9 @@
 import type { Compute } from "../compute/types.ts";
 import { type Climb, CONES_ALONE, Ladder, MOST_PAIRS } from "./bounds/ladder.ts";
+import type { Lanes } from "./bounds/lanes.ts";
 import { droppedPart } from "./bounds/maximum.ts";
 import { outputProof } from "./bounds/output-proof.ts";
-import { type JointPoint, jointDual } from "./bounds/transport/index.ts";
+import { JointDual, type JointPoint } from "./bounds/transport/index.ts";
 import { withExactSum } from "./exact-sum.ts";
 import { dualBound } from "./losses/index.ts";
 import { relativeGap } from "./objective.ts";
@@ -29,6 +30,10 @@ export interface CertifyOptions {
   readonly stop: () => boolean;
   /** Whether to end at a witness: a direction that training missed and could use. */
   readonly repair: () => boolean;
+  /** Threads that searches may use. */
+  readonly lanes: Lanes | null;
+  /** Seconds until `stop`; Infinity without a limit. */
+  readonly left: () => number;
 }
 
 /** How a certification ended. */
@@ -47,7 +52,8 @@ const PATIENCE_SHARE = 0.4;
 const SETTLED = 0.03;
 const STRETCH_SECONDS = 6;
 const STRETCH_SHARE = 0.4;
-const JOINT_SLICE = 0.3;
+/** Without a limit of time steps are halved after so many rounds. */
+const SLOW_ROUNDS = 50;
 /** The share of the tolerance that is aimed at: a search stops right at its target. */
 const AIM = 0.5;
 /** A maximum this near above a witness is as good as the witness. */
@@ -68,7 +74,7 @@ export function* certifyIterate(
   const { core, loss } = context;
   const { objective } = iterate;
   const v = core.freeBias ? withExactSum(iterate.v) : iterate.v;
-  const ladder = new Ladder(compute, core, v, { seed, now, stop });
+  const ladder = new Ladder(compute, core, v, { seed, now, stop, lanes: options.lanes });
   let target = maximumFor(context, iterate, AIM * options.tolerance);
   let bound: LowerBound | null = null;
   const began = now();
@@ -93,56 +99,43 @@ export function* certifyIterate(
 }
 
 /**
- * Where the dual point of the network does not close the gap: a dual point that is chosen for the relaxation, then branch and
- * bound there. It serves where the relaxation is not tight, and is not optimal for the training problem itself.
+ * Where the dual point of the network does not close the gap: a dual point that is chosen for the relaxations, together with
+ * a branch and bound, until the time is over or little is gained.
  */
 function* certifyJointly(
   compute: Compute,
   { core, loss }: ProgramContext,
   { objective, v }: Iterate,
   first: LowerBound,
-  { now, stop, seed, tolerance }: CertifyOptions,
+  { now, stop, seed, tolerance, lanes, left }: CertifyOptions,
 ): Generator<LowerBound, LowerBound> {
-  let best = first;
-  let point: JointPoint | null = null;
-  const enough = (): boolean => stop() || relativeGap(objective, best.value) <= tolerance;
-  const keep = ({ v, searches }: JointPoint): void => {
-    const maximum = Math.max(...searches.map((search) => search.bound)) + droppedPart(core.residual, v);
-    const value = dualBound(loss, v, core.y, core.beta, maximum);
-    if (value <= best.value) return;
-    best = { value, v, maximum, method: "transport", proof: () => outputProof(core, v, searches) };
-  };
-
-  const gained = (value: number, before: number): boolean => value - before > SETTLED * (objective - value);
-
-  // 1. The dual point, until it gains little.
   const began = now();
-  let since = { seconds: began, value: Number.NEGATIVE_INFINITY };
+  const seconds = left();
+  let rounds = 0;
+  const spent = (): number => (Number.isFinite(seconds) ? (now() - began) / seconds : rounds / (rounds + SLOW_ROUNDS));
   const { data: Z, rows: n, cols: r } = core.Z;
-  for (const found of jointDual(compute, { loss, y: core.y, beta: core.beta, Z, n, r, v }, seed, enough)) {
-    if (found !== null) {
-      if (gained(found.lowerBound, since.value)) since = { seconds: now(), value: found.lowerBound };
-      point = found;
-      keep(found);
-    }
+  const joint = new JointDual(compute, { loss, y: core.y, beta: core.beta, Z, n, r, v }, seed, lanes, spent);
+  const bounded = ({ v, maximum: bound }: JointPoint): LowerBound => {
+    const maximum = bound + droppedPart(core.residual, v);
+    return { value: dualBound(loss, v, core.y, core.beta, maximum), v, maximum, method: "transport", proof: null };
+  };
+  let best = first;
+  let since = { seconds: began, value: first.value };
+  for (let open = true; open && !stop() && relativeGap(objective, best.value) > tolerance; ) {
+    open = joint.round(stop);
+    rounds += 1;
+    if (joint.best === null) continue;
+    const found = bounded(joint.best);
+    if (found.value > best.value) best = found;
     yield best;
-    if (enough() || now() - since.seconds > Math.max(1, PATIENCE_SHARE * (now() - began))) break;
-  }
-
-  // 2. Branch and bound there, as low as possible.
-  since = { seconds: now(), value: best.value };
-  while (point !== null && !enough()) {
-    const [plus, minus] = point.searches;
-    const side = plus.bound >= minus.bound ? plus : minus;
-    if (side.finished) break;
-    const until = now() + JOINT_SLICE;
-    side.advance(Number.NEGATIVE_INFINITY, () => stop() || now() >= until);
-    keep(point);
-    yield best;
-    if (gained(best.value, since.value)) since = { seconds: now(), value: best.value };
+    if (found.value - since.value > SETTLED * (objective - found.value)) since = { seconds: now(), value: found.value };
     else if (now() - since.seconds > Math.max(STRETCH_SECONDS, STRETCH_SHARE * (now() - began))) break;
   }
-  return best;
+  if (best === first) return first;
+  // What the threads know is brought here: they may end before the proof is written.
+  const result = joint.result();
+  if (result === null) return first;
+  return { ...best, proof: () => outputProof(core, result.v, result.searches) };
 }
 
 /** Whether the joint dual point can be sought: no free biases, more than a plane or space, and a transport relaxation that fits. */

@@ -1,4 +1,5 @@
 import { randomStream } from "../base/random.ts";
+import { Lanes } from "./bounds/lanes.ts";
 import { boundMaximum } from "./bounds/maximum.ts";
 import { certifyIterate, type LowerBound } from "./certify.ts";
 import { boundOverSeen, listedMaximum, listPatterns } from "./listed.ts";
@@ -42,6 +43,15 @@ const REPAIRED = 1e-10;
  * @throws ConfigError when the problem cannot be posed (all patterns above rank 3, gated with free biases).
  */
 export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Generator<SolveEvent, Solution> {
+  const lanes = new Lanes(options.compute, options.now);
+  try {
+    return yield* solve(problem, options, lanes);
+  } finally {
+    lanes.close();
+  }
+}
+
+function* solve(problem: ConvexProblem, options: SolveOptions, lanes: Lanes): Generator<SolveEvent, Solution> {
   checkProblem(problem);
   const { compute, now, seed = 0, tolerance = DEFAULT_TOLERANCE, certify = true } = options;
   const began = now();
@@ -154,6 +164,8 @@ export function* solveConvex(problem: ConvexProblem, options: SolveOptions): Gen
       now,
       stop,
       repair: () => mayRepair && !used(trainShare),
+      lanes,
+      left: () => (options.seconds === undefined ? Number.POSITIVE_INFINITY : began + options.seconds - now()),
     });
     let climb = certifying.next();
     for (; climb.done !== true; climb = certifying.next()) {

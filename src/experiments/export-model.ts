@@ -1,7 +1,9 @@
-import { writeOnnx, writeSafetensors } from "../formats/index.ts";
+import { writeDeepOnnx, writeOnnx, writeSafetensors } from "../formats/index.ts";
 import { baseName, folderOf } from "../platform/run-files.ts";
 import type { RunFile } from "./fit-types.ts";
+import { readBytes } from "../platform/files.ts";
 import { findModel, readModel } from "./predict.ts";
+import { findDeepModel } from "./training/predict.ts";
 import { readRun, stemOf } from "./run-store.ts";
 
 /**
@@ -17,9 +19,15 @@ export function exportModel(
   float64: boolean,
 ): RunFile {
   const file = findModel(runsFolder, word);
-  const model = readModel(file);
+  const deep = findDeepModel(file);
   // A model file that is named itself need not lie in a run.
   const stem = file === word ? stemOf(file) : readRun(folderOf(file), true, [baseName(file)]).record.stem;
+  const precision = float64 ? ({ precision: "float64" } as const) : {};
+  if (deep !== null) {
+    const bytes = format === "safetensors" ? readBytes(file) : writeDeepOnnx(deep, precision);
+    return { name: `${stem}.${format}`, bytes };
+  }
+  const model = readModel(file);
   if (format === "safetensors") return { name: `${stem}.safetensors`, bytes: writeSafetensors(model) };
-  return { name: `${stem}.onnx`, bytes: writeOnnx(model, float64 ? { precision: "float64" } : {}) };
+  return { name: `${stem}.onnx`, bytes: writeOnnx(model, precision) };
 }

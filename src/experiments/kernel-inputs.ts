@@ -10,6 +10,8 @@ import { gunzip, readBytes } from "../platform/index.ts";
 export interface KernelInputs {
   readonly X: Matrix;
   readonly shape: Shape;
+  /** Targets of the rows, coded as for the squared loss, when they were named. */
+  readonly labels: Matrix | null;
   /** Of a table: how a second one is made into features. */
   readonly preprocessing: Preprocessing | null;
   readonly notes: readonly string[];
@@ -26,7 +28,9 @@ export async function readKernelInputs(
   target: string | undefined,
   like: KernelInputs | null,
 ): Promise<KernelInputs> {
-  const inputs = (await arrayInputs(file)) ?? (await tableInputs(file, target, like?.preprocessing ?? null));
+  const inputs =
+    (await arrayInputs(file, like === null ? target : undefined)) ??
+    (await tableInputs(file, target, like?.preprocessing ?? null));
   if (like !== null && inputs.shape.join() !== like.shape.join()) {
     throw new DataError(
       `${file} has samples of ${inputs.shape.join(" x ")}, the first data of ${like.shape.join(" x ")}`,
@@ -50,12 +54,12 @@ async function tableInputs(
   return readKernelTable(file, target, fitted);
 }
 
-async function arrayInputs(file: string): Promise<KernelInputs | null> {
+async function arrayInputs(file: string, target: string | undefined): Promise<KernelInputs | null> {
   const raw = readBytes(file);
   const bytes = raw[0] === 0x1f && raw[1] === 0x8b ? gunzip(raw, file) : raw;
   if (isNpy(bytes)) {
     const { shape, data } = readNpy(bytes, file);
-    return ofShape(shape, data, file);
+    return withLabels(ofShape(shape, data, file), target);
   }
   if (!isIdx(bytes)) return null;
   const { readTable } = await import("../data/table.ts");
@@ -66,7 +70,14 @@ async function arrayInputs(file: string): Promise<KernelInputs | null> {
   });
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const shape = Array.from({ length: bytes[3] ?? 1 }, (_, axis) => view.getUint32(4 + 4 * axis));
-  return ofShape(shape, X.data, file);
+  return withLabels(ofShape(shape, X.data, file), target);
+}
+
+/** Samples with the targets of an npy or idx file. */
+async function withLabels(inputs: KernelInputs, target: string | undefined): Promise<KernelInputs> {
+  if (target === undefined) return inputs;
+  const { readLabels } = await import("./kernel-tables.ts");
+  return { ...inputs, labels: readLabels(target, inputs.X.rows) };
 }
 
 function ofShape(shape: readonly number[], data: Float64Array, file: string): KernelInputs {
@@ -88,7 +99,7 @@ function ofShape(shape: readonly number[], data: Float64Array, file: string): Ke
   }
   const [a = 1, b = 1, c = 1] = rest;
   const X = matrix(rows, data.length / rows, data);
-  return { X, shape: rest.length < 2 ? [a] : [a, b, c], preprocessing: null, notes: [] };
+  return { X, shape: rest.length < 2 ? [a] : [a, b, c], labels: null, preprocessing: null, notes: [] };
 }
 
 /** Layers that see the pixels of an image. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type FitJson, fitJsonSchema } from "./fit-types.ts";
+import type { TrainJson } from "./training/types.ts";
 
 const metrics = fitJsonSchema.shape.metrics.shape;
 
@@ -51,6 +52,6 @@ export const kernelFitJsonSchema = z.object({
 export type KernelFitJson = z.infer<typeof kernelFitJsonSchema>;
 
 /** Whether a run is a kernel regression. */
-export function isKernelFit(fit: FitJson | KernelFitJson): fit is KernelFitJson {
+export function isKernelFit(fit: FitJson | KernelFitJson | TrainJson): fit is KernelFitJson {
   return "model" in fit;
 }

@@ -29,6 +29,7 @@ import {
 } from "../tangent/index.ts";
 import { type KernelFiles, openKernelFiles } from "./kernel-files.ts";
 import { flattenedFor, type KernelInputs, readKernelInputs } from "./kernel-inputs.ts";
+import { type KernelTraining, kernelTraining } from "./kernel-training.ts";
 import { VERSION } from "./version.ts";
 
 export interface KernelJob {
@@ -88,7 +89,16 @@ export interface KernelJson {
   readonly shape: readonly [number, number];
   readonly symmetric: boolean;
   readonly kernels: Partial<
-    Record<KernelName, { readonly file: string; readonly bytes: number; readonly spectrum: SpectrumEnds | null }>
+    Record<
+      KernelName,
+      {
+        readonly file: string;
+        readonly bytes: number;
+        readonly spectrum: SpectrumEnds | null;
+        /** Of a symmetric matrix. */
+        readonly training: KernelTraining | null;
+      }
+    >
   >;
   readonly inputs: InputChecks;
   readonly warnings: readonly string[];
@@ -273,10 +283,14 @@ export async function runKernel(job: KernelJob, report: (event: KernelEvent) => 
       const computed = now();
       const results: KernelJson["kernels"] = Object.fromEntries(
         kernels.map((name) => {
-          const spectrum = plan.symmetric
-            ? spectrumEnds(compute, plan.rows, (from, count) => files.rows(name, from, count), job.memory)
-            : null;
-          return [name, { file: files.nameOf(name), bytes: files.bytes, spectrum }];
+          const readRows = (from: number, count: number): Float64Array => files.rows(name, from, count);
+          const { rows, symmetric } = plan;
+          const spectrum = symmetric ? spectrumEnds(compute, rows, readRows, job.memory) : null;
+          const training =
+            spectrum === null
+              ? null
+              : kernelTraining(compute, rows, readRows, spectrum.largest, inputs.labels, job.memory);
+          return [name, { file: files.nameOf(name), bytes: files.bytes, spectrum, training }];
         }),
       );
       files.finish();

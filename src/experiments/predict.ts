@@ -1,7 +1,7 @@
 import { DataError } from "../base/errors.ts";
 import { type Matrix, takeRows } from "../base/matrix.ts";
 import { type Column, loadRows, type Table, type Target } from "../data/index.ts";
-import { isKernelModel, readOnnx, readSafetensors, type SavedModel } from "../formats/index.ts";
+import { isDeepModel, isKernelModel, readOnnx, readSafetensors, type SavedModel } from "../formats/index.ts";
 import { forward } from "../network/index.ts";
 import { exists, readBytes } from "../platform/files.ts";
 import { isFolder, joinPath } from "../platform/run-files.ts";
@@ -57,6 +57,13 @@ export function findModel(runsFolder: string, word: string): string {
 export function readModel(file: string): SavedModel {
   const bytes = readBytes(file);
   if (file.endsWith(".onnx")) return readOnnx(bytes, file);
+  if (isDeepModel(bytes)) {
+    throw new DataError(`"${file}" holds a deep network, which overparam train made`, {
+      code: "deep-model",
+      hint: "overparam predict and overparam export take it; bounds are for two-layer networks",
+      place: { file },
+    });
+  }
   if (isKernelModel(bytes, file)) {
     throw new DataError(`"${file}" holds a kernel regression, not a network`, {
       code: "kernel-model",
@@ -82,7 +89,7 @@ export function predictRows({ network, preprocessing, target }: SavedModel, file
 }
 
 /** Metrics of outputs for the rows of a table; null when it has no targets. */
-export function metricsOf(table: Table, target: Target, outputs: Matrix): Metrics | null {
+export function metricsOf(table: Pick<Table, "columns" | "rows">, target: Target, outputs: Matrix): Metrics | null {
   const names = target.columns?.map(({ name }) => name) ?? [target.name];
   const columns = names.flatMap((wanted) => table.columns.find(({ name }) => name === wanted) ?? []);
   if (columns.length < names.length) return null;

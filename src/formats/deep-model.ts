@@ -52,7 +52,7 @@ export type DeepInputs =
   | { readonly kind: "arrays" };
 
 /** What the outputs mean; plain JSON. `scale`: the network predicts (number - mean) / deviation. */
-export interface DeepTarget extends Pick<Target, "name" | "task" | "classes"> {
+export interface DeepTarget extends Pick<Target, "name" | "task" | "classes" | "link"> {
   readonly scale: { readonly mean: number; readonly deviation: number } | null;
 }
 
@@ -100,7 +100,7 @@ export function writeDeepModel(model: DeepModel): Uint8Array {
   if (parameters.length !== parts.length || parameters.some(({ length }) => length !== graph.parameters)) {
     throw new RangeError(`a ${form.kind} of ${graph.parameters} parameters, got ${parameters.map((p) => p.length)}`);
   }
-  const { name, task, classes, scale } = target;
+  const { scale, ...meaning } = target;
   const metadata = metadataSchema.safeParse({
     format: FORMAT_VERSION,
     kind: "deep",
@@ -108,7 +108,7 @@ export function writeDeepModel(model: DeepModel): Uint8Array {
     input,
     form,
     inputs,
-    target: { name, task, classes },
+    target: meaning,
     scale,
   });
   if (!metadata.success) throw new RangeError(`the model cannot be saved: ${firstIssue(metadata.error)}`);
@@ -187,8 +187,8 @@ export function readDeepModel(bytes: Uint8Array, file: string): DeepModel {
       `its network has ${outputs} outputs for ${classes === null ? "a number" : `${classes.length} classes`}`,
     );
   }
-  const { name, task } = target;
-  return { architecture, input, form, parameters, state, inputs, target: { name, task, classes, scale } };
+  const { columns: _, ...meaning } = target;
+  return { architecture, input, form, parameters, state, inputs, target: { ...meaning, scale } };
 }
 
 /** Most numbers of a network that a file may describe: its tensors must be there, its values are made room for. */

@@ -25,7 +25,7 @@ export interface WorkerSide {
 const packageRoot = new URL("../../", import.meta.url).href;
 
 /** The built module behind a module URL: src/a/b.ts and dist/a/b.ts (or .js) are dist/a/b.js. */
-function builtModule(entry: URL): URL {
+export function builtModule(entry: URL): URL {
   const path = entry.href
     .slice(packageRoot.length)
     .replace(/^src\//, "dist/")

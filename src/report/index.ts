@@ -4,7 +4,7 @@
  * were computed, where they are stored or who asks for them, and it trusts no word of its input.
  */
 export { renderReport } from "./render.ts";
-export { renderFigures } from "./standalone.ts";
+export { type FigureFile, renderFigures, renderPlane } from "./standalone.ts";
 export type {
   ConvergencePoint,
   ConvergenceSeries,
@@ -13,6 +13,7 @@ export type {
   LineFigure,
   NeuronPanel,
   NeuronRow,
+  PlanePicture,
   RegionsPicture,
   ReportTable,
   RidgePoint,

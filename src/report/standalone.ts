@@ -1,6 +1,8 @@
+import { contourChart } from "./charts/contour.ts";
 import { FONT_SIZE } from "./charts/plot-svg.ts";
+import { surfaceChart } from "./charts/surface.ts";
 import { figuresOf, PANEL, WIDE } from "./figures.ts";
-import type { RunReport } from "./types.ts";
+import type { PlanePicture, RunReport } from "./types.ts";
 
 /** Free room around a chart that stands alone, px. */
 const PADDING = 16;
@@ -23,6 +25,15 @@ export function renderFigures(report: RunReport): FigureFile[] {
       svg: standalone(draw(panels.length === 1 ? WIDE : PANEL)),
     })),
   );
+}
+
+/** A function over a plane as level sets and as a surface. */
+export function renderPlane(picture: PlanePicture): FigureFile[] {
+  const width = 640;
+  return [
+    { name: "contour", svg: standalone(contourChart(picture, width)) },
+    { name: "surface", svg: standalone(surfaceChart(picture, width)) },
+  ];
 }
 
 /** The chart of a page as a file: custom properties replaced by what they fall back to, on paper of its own. */

@@ -128,6 +128,19 @@ export interface RegionsPicture {
   readonly kinks: readonly { readonly x1: number; readonly y1: number; readonly x2: number; readonly y2: number }[];
 }
 
+/** A function over a plane, such as a loss around a network. */
+export interface PlanePicture {
+  /** What the two axes are. */
+  readonly labels: readonly [string, string];
+  /** What the values are, in a word. */
+  readonly what: string;
+  /** Both rising, in equal steps. */
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  /** Entry `j * x.length + i` is at x[i], y[j]; not finite ones are drawn as the highest. */
+  readonly values: readonly number[];
+}
+
 /** A table of names and numbers or words. */
 export interface ReportTable {
   readonly title: string;

@@ -24,6 +24,7 @@ export {
   SPECTRUM_ROWS,
 } from "./regression.ts";
 export * from "./regression-outputs.ts";
+export { lanczosResidual, type ResidualBrackets } from "./residual-lanczos.ts";
 export { matrixSpectrum, type SpectrumEnds, spectrumEnds } from "./spectrum.ts";
 export { taylorModel } from "./taylor.ts";
 export * from "./types.ts";

@@ -21,7 +21,10 @@ export interface RidgeFit {
   readonly leaveOneOut: Matrix;
   /** Mean square of its errors, over all entries. */
   readonly error: number;
-  /** c: variance of each output as a Gaussian process whose covariance is this times the kernel (restricted likelihood). */
+  /**
+   * c: what the kernel is to be multiplied by for the covariance of each output as a Gaussian process, such that the leave-one-out errors have mean
+   * square 1 in units of their standard deviations (Sundararajan and Keerthi 2001).
+   */
   readonly signalVariance: Float64Array;
 }
 
@@ -57,10 +60,9 @@ export function ridgeFit({ ridge, diagonal, solved }: RidgeSolution, Y: Matrix, 
       dual.data[i * c + q] = value;
       fitted.data[i * c + q] = y - ridge * value;
       leaveOneOut.data[i * c + q] = y - value / g;
-      signalVariance[q] += (y * value) / Math.max(1, n - (withIntercept ? 1 : 0));
+      signalVariance[q] += ((value / g) * value) / n;
       error += (value / g) ** 2 / (n * c);
     }
   }
-  for (let q = 0; q < c; q++) signalVariance[q] = Math.max(0, signalVariance[q]);
   return { dual, intercept, fitted, leaveOneOut, error, signalVariance };
 }

@@ -19,7 +19,10 @@ const MOST_JITTER = 1e-2;
 
 /** How a kernel regression is done. */
 export interface RegressionOptions {
-  /** Added to the diagonal of K, in its units (0: interpolation, as far as rounding lets us); `auto`: least leave-one-out error. */
+  /**
+   * Added to the diagonal of K, in its units (0: interpolation, as far as rounding lets us); `auto`: the largest of those tried whose
+   * leave-one-out error is the least up to a thousandth.
+   */
   readonly ridge: number | "auto";
   /** Whether each output has a constant without penalty; default true. */
   readonly intercept?: boolean;
@@ -48,6 +51,15 @@ export interface KernelRegression extends RidgeFit {
   readonly effectiveDimension: number;
   /** All eigenvalues of K, ascending; null where only factorizations were made. */
   readonly eigenvalues: Float64Array | null;
+}
+
+/** Errors within this share of the least are as good. */
+const ALIKE = 1e-3;
+
+/** The largest ridge whose error is the least up to a thousandth: the shortest coefficients, and the best conditioned matrix. */
+function chooseRidge(points: readonly RidgePoint[]): number {
+  const least = Math.min(...points.map(({ error }) => error));
+  return Math.max(...points.filter(({ error }) => error <= (1 + ALIKE) * least).map(({ ridge }) => ridge));
 }
 
 /** A solution for one ridge, or null; told how far it is. */
@@ -107,8 +119,9 @@ function alongSpectrum(compute: Compute, K: Matrix, Y: Matrix, options: Regressi
   const fits = spectralSolutions(compute, eigen, Y, ridges).map((solution) =>
     ridgeFit(solution, Y, options.intercept ?? true),
   );
-  const best = fits.reduce((k, { error }, at) => (error < fits[k]!.error ? at : k), 0);
-  const ridge = ridges[best]!;
+  const points = ridges.map((tried, k): RidgePoint => ({ ridge: tried, error: fits[k]!.error }));
+  const ridge = chooseRidge(points);
+  const best = ridges.indexOf(ridge);
   options.progress?.(1);
   return {
     ...fits[best]!,
@@ -116,7 +129,7 @@ function alongSpectrum(compute: Compute, K: Matrix, Y: Matrix, options: Regressi
     method: "spectrum",
     ridge,
     jitter: options.ridge === "auto" ? 0 : ridge - options.ridge,
-    points: ridges.map((tried, k) => ({ ridge: tried, error: fits[k]!.error })),
+    points,
     effectiveDimension: values.reduce((sum, value) => sum + value / (value + ridge), 0),
     eigenvalues: values,
   };
@@ -151,28 +164,27 @@ export function byFactorization(
   if (!(scale > 0 && Number.isFinite(scale))) throw new RangeError(`the scale of a kernel is positive, got ${scale}`);
   const { progress = () => {}, expired = () => false, intercept = true } = options;
   const n = Y.rows;
-  let best: { readonly fit: RidgeFit; readonly ridge: number; readonly trace: number } | null = null;
+  const fits = new Map<number, { readonly fit: RidgeFit; readonly trace: number }>();
   const points: RidgePoint[] = [];
   let planned = options.ridge === "auto" ? COARSE_SHARES.length : 1;
-  const attempt = (ridge: number): boolean => {
+  const attempt = (ridge: number): void => {
     const solution = solve(ridge, (share) => progress((points.length + share) / planned));
-    const fit = solution === null ? null : ridgeFit(solution, Y, intercept);
-    points.push({ ridge, error: fit === null ? Number.POSITIVE_INFINITY : fit.error });
-    progress(Math.min(1, points.length / planned));
-    if (fit === null) return false;
-    if (best === null || fit.error < best.fit.error) {
-      best = { fit, ridge, trace: solution!.diagonal.reduce((sum, value) => sum + value, 0) };
+    if (solution === null) points.push({ ridge, error: Number.POSITIVE_INFINITY });
+    else {
+      const fit = ridgeFit(solution, Y, intercept);
+      fits.set(ridge, { fit, trace: solution.diagonal.reduce((sum, value) => sum + value, 0) });
+      points.push({ ridge, error: fit.error });
     }
-    return true;
+    progress(points.length / planned);
   };
   // 1. The ridges asked for.
   const asked = options.ridge === "auto" ? COARSE_SHARES.map((share) => share * scale) : [options.ridge];
   for (const ridge of asked) {
-    if (points.length > 0 && best !== null && expired()) break;
+    if (fits.size > 0 && expired()) break;
     attempt(ridge);
   }
   // 2. Beyond the end of the grid, while that is where the best one is.
-  for (let k = 0; options.ridge === "auto" && k < MOST_EXTENSIONS && !expired(); k++) {
+  for (let k = 0; options.ridge === "auto" && k < MOST_EXTENSIONS && fits.size > 0 && !expired(); k++) {
     const next = beyond(points, scale);
     if (next === null) break;
     planned += 1;
@@ -180,14 +192,15 @@ export function byFactorization(
   }
   // 3. None was positive definite: the least power of ten that is.
   const most = Math.max(...asked);
-  for (let ridge = Math.max(10 * most, n * Number.EPSILON * scale); best === null; ridge *= 10) {
+  for (let ridge = Math.max(10 * most, n * Number.EPSILON * scale); fits.size === 0; ridge *= 10) {
     if (ridge > MOST_JITTER * scale + 10 * most) {
       throw new RangeError("the matrix is not positive semidefinite up to rounding: it is no kernel matrix");
     }
     planned += 1;
     attempt(ridge);
   }
-  const { fit, ridge, trace } = best as { fit: RidgeFit; ridge: number; trace: number };
+  const ridge = chooseRidge(points);
+  const { fit, trace } = fits.get(ridge)!;
   return {
     ...fit,
     method: "cholesky",
@@ -199,12 +212,10 @@ export function byFactorization(
   };
 }
 
-/** The ridge a decade beyond the grid where its end is the best point; null when it is not, or far enough. */
+/** The ridge a decade beyond the grid where the choice is at its end; null when it is not, or far enough. */
 function beyond(points: readonly RidgePoint[], scale: number): number | null {
-  const tried = points.toSorted((a, b) => a.ridge - b.ridge);
-  const best = tried.reduce((k, { error }, at) => (error < tried[k]!.error ? at : k), 0);
-  const { ridge, error } = tried[best]!;
-  if (error === Number.POSITIVE_INFINITY) return null;
-  const next = best === 0 ? ridge / 10 : best === tried.length - 1 ? 10 * ridge : null;
+  const ridge = chooseRidge(points);
+  const ridges = points.map((point) => point.ridge);
+  const next = ridge === Math.min(...ridges) ? ridge / 10 : ridge === Math.max(...ridges) ? 10 * ridge : null;
   return next !== null && next >= WIDEST[0] * scale && next <= WIDEST[1] * scale ? next : null;
 }

@@ -17,8 +17,8 @@ import {
 } from "./types.ts";
 import { type Variances, variancesOf } from "./variances.ts";
 
-/** Entries of a panel: the two kernels of it take 64 MiB. */
-const PANEL_ENTRIES = 1 << 22;
+/** Entries of a panel: the two kernels of it take 16 MiB, which a processor's last cache holds. */
+const PANEL_ENTRIES = 1 << 20;
 /** Edge of the squares in which results are mirrored. */
 const SQUARE = 32;
 /** Floating-point operations of a step on an entry: most of them for the angle. */
@@ -56,8 +56,9 @@ export const vectorEngine = ((problem: KernelProblem, options: EngineOptions = {
   const single = precision === "f32" && accumulation === "f32";
   const program = pairProgram(steps, single);
   const size = sizeOf(input);
+  // A multiple of four, as the kernels want the first of the columns of a panel.
   const panelRows = (rows: number, cols: number): number =>
-    Math.min(rows, Math.ceil(PANEL_ENTRIES / Math.max(1, cols)));
+    Math.min(rows, 4 * Math.ceil(PANEL_ENTRIES / 4 / Math.max(1, cols)));
 
   return {
     precision,
@@ -168,18 +169,28 @@ function panels<A extends RealArray>(
     );
     for (let from = 0; from < X1.rows; from += height) {
       const rows = Math.min(height, X1.rows - from);
-      // Of a symmetric block, only entries at and below the diagonal count.
+      // Of a symmetric block, only entries at and below the diagonal: left of a square, and the lower half of the square.
       const width = symmetric ? from + rows : cols;
-      const whole = symmetric && width === rows;
+      const left = symmetric ? from : cols;
       compute.scope((inner) => {
         const k = make(inner, rows * width);
         const theta = work.ntk === null ? null : make(inner, rows * width);
         const part = x1.subarray(from * d, (from + rows) * d) as A;
-        if (whole) kernels.syrk(false, rows, d, scale, part, d, 0, k, width);
-        else kernels.gemm(false, true, rows, width, d, scale, part, d, x2, d, 0, k, width);
         const ofPanel = rowNumbers.subarray(from);
-        const inputs = [numbers, ofPanel, rowStride, colNumbers, colStride] as const;
-        kernels.pairRecursion(whole, rows, width, ...inputs, k, width, theta, width);
+        const advance = (lower: boolean, first: number, count: number): void => {
+          const behind = (all: A): A => all.subarray(first) as A;
+          const ofPart = [numbers, ofPanel, rowStride, colNumbers.subarray(first), colStride] as const;
+          const to = theta === null ? null : behind(theta);
+          kernels.pairRecursion(lower, rows, count, ...ofPart, behind(k), width, to, width);
+        };
+        if (left > 0) {
+          kernels.gemm(false, true, rows, left, d, scale, part, d, x2, d, 0, k, width);
+          advance(false, 0, left);
+        }
+        if (symmetric) {
+          kernels.syrk(false, rows, d, scale, part, d, 0, k.subarray(from) as A, width);
+          advance(true, from, rows);
+        }
         for (const [source, out] of [
           [k, work.nngp],
           [theta, work.ntk],

@@ -7,7 +7,7 @@ import { loadDataset } from "../../src/data/index.ts";
 import { type CertificateInput, makeCertificate, wholeProof } from "../../src/experiments/certificate-file.ts";
 import { fitSettingsSchema } from "../../src/experiments/config.ts";
 import { networkFromJson } from "../../src/experiments/network-json.ts";
-import type { SolvedOutput } from "../../src/experiments/solve.ts";
+import type { SolvedPart } from "../../src/experiments/solve.ts";
 import { verifyFile } from "../../src/experiments/verify.ts";
 import { xorCase } from "../verify/cases.ts";
 
@@ -23,9 +23,8 @@ function fitted(): { input: CertificateInput; section: Uint8Array } {
   const dataset = loadDataset({ file: data, target: "y", task: "regression", split: "none", standardize: "none" });
   const { problem, outputs, total } = certificate;
   const [claim] = outputs;
-  const output: SolvedOutput = {
+  const output: SolvedPart = {
     name: "y",
-    y: dataset.train.y,
     network: networkFromJson(certificate.network),
     status: "optimal",
     objective: total.upper,
@@ -37,20 +36,20 @@ function fitted(): { input: CertificateInput; section: Uint8Array } {
     iterations: 1,
     seconds: 0,
     listed: null,
-    dual: { v: Float64Array.from(claim!.dual!.v), maxBound: claim!.dual!.maxBound },
+    dual: { v: Float64Array.from(claim!.dual!.v), maxBound: claim!.dual!.maxBound, y: dataset.train.y },
     proof: null,
   };
   const { loss, scaling, beta, bias, program } = problem;
-  const objective = { loss, scaling, beta, bias, program };
+  const posed = { loss, scaling, beta, bias, program };
   const result = { ...output, neurons: 4, lowerBound: total.lower };
   const input: CertificateInput = {
     settings,
     dataset,
-    objective,
+    objective: { ...posed, outputNorm: null },
     coding: "number",
     network: output.network,
     outputs: [output],
-    problem: { rows: 4, features: 2, outputs: 1, betaMax: 1, ...objective },
+    problem: { rows: 4, features: 2, outputs: 1, betaMax: 1, ...posed },
     result,
   };
   return { input, section: proof.slice(12) };

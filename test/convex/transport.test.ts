@@ -6,8 +6,7 @@ import { type Compute, createCompute } from "../../src/compute/index.ts";
 import { weightedRows } from "../../src/convex/bounds/rows.ts";
 import type { BoundSearch, SideProblem } from "../../src/convex/bounds/search.ts";
 import { maximizeExactly } from "../../src/convex/bounds/sphere.ts";
-import { jointDual, transportSearch } from "../../src/convex/bounds/transport/index.ts";
-import { solveMaster } from "../../src/convex/bounds/transport/master.ts";
+import { JointDual, transportSearch } from "../../src/convex/bounds/transport/index.ts";
 import { dualBound, lossByName } from "../../src/convex/losses/index.ts";
 import { searchDirections } from "../../src/convex/patterns/local-search.ts";
 import { checkSignTree } from "./transport-proof.ts";
@@ -162,59 +161,71 @@ describe("transportSearch", () => {
   });
 });
 
-describe("jointDual", () => {
-  it("yields valid bounds at improving dual points inside the domain of the conjugate", () => {
-    let improved = 0;
+describe("JointDual", () => {
+  it("has valid bounds, with proofs, at improving dual points inside the domain of the conjugate", () => {
+    const improved: number[] = [];
     for (let seed = 0; seed < 12; seed++) {
       const random = randomStream(seed, "joint");
-      const name = seed % 2 === 0 ? "squared" : "logistic";
+      const name = (["squared", "logistic", "hinge", "huber"] as const)[seed % 4] ?? "squared";
       const loss = lossByName(name);
       const r = 2 + (seed % 2);
       const n = 6 + random.integer(14);
       const Z = Float64Array.from({ length: n * r }, () => random.normal());
       const y = Float64Array.from({ length: n }, () =>
-        name === "squared" ? random.normal() : random.integer(2) * 2 - 1,
+        name === "squared" || name === "huber" ? random.normal() : random.integer(2) * 2 - 1,
       );
       const v = new Float64Array(n);
       loss.negativeGradient(new Float64Array(n), y, v);
       const beta = 0.5 * Math.max(exactMaximum({ n, r, Z, v }), exactMaximum({ n, r, Z, v: v.map((t) => -t) }));
-      let before = Number.NEGATIVE_INFINITY;
-      let first = Number.NaN;
-      for (const point of jointDual(compute, { loss, y, beta, Z, n, r, v }, seed, polls(800))) {
-        if (point === null) continue;
-        const plus: SideProblem = { n, r, Z, v: point.v };
-        const minus: SideProblem = { n, r, Z, v: point.v.map((t) => -t) };
-        expect(point.plus).toBeGreaterThanOrEqual(exactMaximum(plus) - rounding(plus));
-        expect(point.minus).toBeGreaterThanOrEqual(exactMaximum(minus) - rounding(minus));
-        expect(point.lowerBound).toBe(dualBound(loss, point.v, y, beta, Math.max(point.plus, point.minus)));
-        expect(point.lowerBound).toBeGreaterThan(before);
-        expect(point.lowerBound).toBeLessThanOrEqual(loss.value(new Float64Array(n), y));
-        const out = new ProofWriter();
-        point.searches[0].writeProof(out);
-        checkSignTree(out.bytes(), plus, point.searches[0].bound * (1 + 1e-9));
-        before = point.lowerBound;
-        if (Number.isNaN(first)) first = before;
+      const joint = new JointDual(compute, { loss, y, beta, Z, n, r, v }, seed, null, () => 0);
+      const values: number[] = [];
+      for (let round = 0; round < 26; round++) {
+        joint.round(never);
+        if (joint.best !== null) values.push(joint.best.lowerBound);
       }
-      if (before > first) improved += 1;
+      const result = joint.result();
+      if (result === null) continue;
+      const sides: SideProblem[] = [result.v, result.v.map((t) => -t)].map((weights) => ({ n, r, Z, v: weights }));
+      for (const [at, side] of sides.entries()) {
+        const search = result.searches[at]!;
+        expect(search.bound, `seed ${seed}`).toBeGreaterThanOrEqual(exactMaximum(side) - rounding(side));
+        expect(search.bound).toBeLessThanOrEqual(result.maximum * (1 + 1e-12));
+        const out = new ProofWriter();
+        expect(search.writeProof(out)).toBe(true);
+        checkSignTree(out.bytes(), side, search.bound * (1 + 1e-9));
+      }
+      expect(result.lowerBound).toBe(dualBound(loss, result.v, y, beta, result.maximum));
+      expect(result.lowerBound).toBeLessThanOrEqual(loss.value(new Float64Array(n), y));
+      expect(values).toEqual(values.toSorted((a, b) => a - b));
+      if (result.lowerBound > values[0]!) improved.push(seed);
     }
-    expect(improved).toBeGreaterThan(6);
+    expect(improved.length).toBeGreaterThan(6);
   });
-});
 
-describe("solveMaster", () => {
-  it("meets the optimality conditions of the restricted problem", () => {
-    for (const name of ["squared", "logistic"] as const) {
-      const random = randomStream(3, `master-${name}`);
-      const n = 20;
-      const y = Float64Array.from({ length: n }, () => random.integer(2) * 2 - 1);
-      const columns = Array.from({ length: 12 }, () => Float64Array.from({ length: n }, () => random.normal()));
-      const beta = 0.8;
-      const { c, v } = solveMaster(lossByName(name), y, beta, columns, []);
-      columns.forEach((column, k) => {
-        const along = column.reduce((sum, t, i) => sum + t * v[i]!, 0);
-        expect(along).toBeLessThanOrEqual(beta * (1 + 1e-4));
-        if (c[k]! > 1e-6) expect(along).toBeGreaterThan(beta * (1 - 1e-4));
-      });
-    }
+  it("keeps its best point when it is interrupted", () => {
+    const side = instance(4, [4], 30);
+    const { n, r, Z } = side;
+    const random = randomStream(4, "joint-stop");
+    const y = Float64Array.from({ length: n }, () => random.normal());
+    const joint = new JointDual(
+      compute,
+      { loss: lossByName("squared"), y, beta: 0.1, Z, n, r, v: y },
+      0,
+      null,
+      () => 0,
+    );
+    expect(joint.round(never)).toBe(true);
+    const before = joint.best;
+    expect(joint.round(polls(3))).toBe(false);
+    expect(joint.best).toBe(before);
+    expect(joint.result()?.lowerBound).toBe(before?.lowerBound);
+  });
+
+  it("does nothing where one sign is missing", () => {
+    const problem = { loss: lossByName("squared"), beta: 1, Z: Float64Array.of(1, 2), n: 2, r: 1 };
+    const v = Float64Array.of(1, 3);
+    const joint = new JointDual(compute, { ...problem, y: v, v }, 0, null, () => 0);
+    expect(joint.round(never)).toBe(false);
+    expect(joint.result()).toBeNull();
   });
 });

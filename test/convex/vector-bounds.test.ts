@@ -3,12 +3,12 @@ import { describe, expect, it } from "vitest";
 import { matrix } from "../../src/base/matrix.ts";
 import { randomStream } from "../../src/base/random.ts";
 import { boundVectorMaximum } from "../../src/convex/vector/bound.ts";
-import { vectorCore, vectorIterate } from "../../src/convex/vector/core.ts";
+import { type VectorCore, vectorCore, vectorIterate } from "../../src/convex/vector/core.ts";
 import { coverSphere } from "../../src/convex/vector/cover.ts";
 import { softmaxLoss, squaredVectorLoss, vectorDualBound } from "../../src/convex/vector/losses.ts";
 import { response, searchVectorDirections } from "../../src/convex/vector/oracle.ts";
+import { scalarBounds } from "../../src/convex/vector/scalar-bound.ts";
 import { smoothedObjective } from "../../src/convex/vector/smoothed.ts";
-import { defaultScalarBound } from "../../src/convex/vector/solve.ts";
 import { spectralBound } from "../../src/convex/vector/spectral.ts";
 import { countingClock } from "./problems.ts";
 import { exactOnCircle, gaussian, orthonormalRows, useKernels, vectorProblem } from "./vector-problems.ts";
@@ -32,6 +32,9 @@ function awkward(seed: number, n: number, d: number) {
   return { X, stream };
 }
 
+const bounds = (context: VectorCore, left: () => number) =>
+  scalarBounds(context, { compute: compute(), seed: 0, now: countingClock(), left, stop: () => false }).bound;
+
 describe("boundVectorMaximum", () => {
   it("is never below the exact maximum on the circle, and reaches it by a cover", () => {
     fc.assert(
@@ -39,7 +42,7 @@ describe("boundVectorMaximum", () => {
         const { X, stream } = awkward(seed, n, 2);
         const V = gaussian(stream, n, c);
         const context = vectorCore(vectorProblem(X, V, 1));
-        const scalar = defaultScalarBound(context, { compute: compute(), now: countingClock() }, () => false);
+        const scalar = bounds(context, () => 60);
         const exact = exactOnCircle(X, V) / context.core.scale;
         for (const evaluations of [0, 100]) {
           const effort = { evaluations, attained: exact, stop: () => false };
@@ -60,7 +63,7 @@ describe("boundVectorMaximum", () => {
         const V = gaussian(stream, 9, 3);
         if (free) squaredVectorLoss(V, new Float64Array(9).fill(1)).center(V.data);
         const context = vectorCore(vectorProblem(X, V, 1, { bias: free ? "output" : "none" }));
-        const scalar = defaultScalarBound(context, { compute: compute(), now: countingClock() }, () => true);
+        const scalar = bounds(context, () => 0.01);
         const found = searchVectorDirections(compute(), context, V.data, stream, { starts: 12, refine: 4 }, []);
         const attained = found[0]?.value ?? 0;
         const effort = { evaluations: 12, attained, stop: () => false };

@@ -90,11 +90,37 @@ describe("binaryMetrics", () => {
 describe("multiclassMetrics", () => {
   test("multiclassMetrics: accuracy, recalls of the classes that occur, the first of equal scores", () => {
     const scores = matrix(4, 3, Float64Array.of(1, 0, 0, 0, 1, 0, 2, 2, 0, 0, 0, 3));
-    expect(multiclassMetrics(scores, [0, 0, 1, 1], ["a", "b", "c"])).toEqual({
+    expect(multiclassMetrics(scores, [0, 0, 1, 1], ["a", "b", "c"], false)).toEqual({
       accuracy: 0.25,
       "recall:a": 0.5,
       "recall:b": 0,
     });
+  });
+
+  test("multiclassMetrics of logarithms of probabilities has the log-loss of the softmax, whatever their size", () => {
+    const scores = matrix(2, 2, Float64Array.of(1000, 1000, 0, Math.log(3)));
+    const { accuracy, logLoss } = multiclassMetrics(scores, [0, 1], ["a", "b"], true);
+    expect(accuracy).toBe(1);
+    expect(logLoss).toBeCloseTo((Math.log(2) + Math.log(4 / 3)) / 2, 14);
+    const { data } = softmaxProbabilities(scores);
+    expect([...data]).toEqual([0.5, 0.5, 0.25, expect.closeTo(0.75, 14)]);
+    expect([...softmaxLosses(scores, [1, 0])].map((t) => Math.exp(-t))).toEqual([
+      expect.closeTo(0.5, 14),
+      expect.closeTo(0.25, 14),
+    ]);
+  });
+
+  test("severalMetrics: each column in its own units, and the mean of R²", () => {
+    const predicted = matrix(3, 2, Float64Array.of(1, 10, 2, 10, 3, 10));
+    const metrics = severalMetrics(predicted, [1, 0, 2, 10, 3, 20], ["a", "b"]);
+    expect(metrics).toEqual({
+      r2: 0.5,
+      "rmse:a": 0,
+      "r2:a": 1,
+      "rmse:b": expect.closeTo(Math.sqrt(200 / 3), 12),
+      "r2:b": 0,
+    });
+    expect(severalMetrics(predicted, [1, 7, 2, 7, 3, 7], ["a", "b"])).not.toHaveProperty("r2:b");
   });
 
   test("confusionCounts: rows are true classes and the sum is the number of rows", () => {

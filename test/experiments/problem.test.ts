@@ -4,9 +4,10 @@ import { matrix } from "../../src/base/matrix.ts";
 import type { Target } from "../../src/data/types.ts";
 import { type Checkpoint, checkResumable, readCheckpoint } from "../../src/experiments/checkpoint.ts";
 import { type FitSettings, fitSettingsSchema } from "../../src/experiments/config.ts";
+import { inUnits } from "../../src/experiments/measure.ts";
 import { networkFromJson, networkToJson } from "../../src/experiments/network-json.ts";
 import { totalResult } from "../../src/experiments/outcome.ts";
-import { chooseCoding, chooseLoss, codeTargets, outputNames, rowLosses } from "../../src/experiments/problem.ts";
+import { chooseCoding, chooseForm, codeTargets, outputNames, rowLosses } from "../../src/experiments/problem.ts";
 import { reproduceCommands, verifyCommand } from "../../src/experiments/reproduce.ts";
 import type { TwoLayerNetwork } from "../../src/network/index.ts";
 
@@ -15,27 +16,61 @@ const two: Target = { name: "won", task: "classification", classes: ["no", "yes"
 const three: Target = { name: "kind", task: "classification", classes: ["a", "b", "c"] };
 
 describe("posing the problem", () => {
-  test("chooseLoss: auto by the target, a given loss as given, classes demanded where needed", () => {
-    expect([number, two, three].map((target) => chooseLoss("auto", target))).toEqual([
-      "squared",
-      "logistic",
-      "squared",
-    ]);
-    expect(chooseLoss("squared", two)).toBe("squared");
-    expect(() => chooseLoss("logistic", number)).toThrow(ConfigError);
+  const form = (target: Target, change: Partial<FitSettings> = {}) =>
+    chooseForm({ ...fitSettingsSchema.parse({ data: "a.csv" }), ...change }, target);
+  const several: Target = {
+    name: "a,b",
+    task: "regression",
+    classes: null,
+    columns: [
+      { name: "a", mean: 1, scale: 2 },
+      { name: "b", mean: 0, scale: 1 },
+    ],
+  };
+
+  test("chooseForm: auto by the target, a given loss as given, outputs share neurons where they can", () => {
+    expect(form(number)).toEqual({ loss: "squared", outputNorm: null });
+    expect(form(two)).toEqual({ loss: "logistic", outputNorm: null });
+    expect(form(three)).toEqual({ loss: "softmax", outputNorm: "group" });
+    expect(form(several)).toEqual({ loss: "squared", outputNorm: "group" });
+    expect(form(two, { loss: "squared" })).toEqual({ loss: "squared", outputNorm: null });
+    expect(form(two, { loss: "softmax" })).toEqual({ loss: "softmax", outputNorm: "group" });
+    expect(form(three, { loss: "squared" })).toEqual({ loss: "squared", outputNorm: "group" });
+    expect(form(three, { loss: "logistic" })).toEqual({ loss: "logistic", outputNorm: "l1" });
+    expect(form(three, { outputNorm: "l1" })).toEqual({ loss: "squared", outputNorm: "l1" });
+    expect(form(three, { program: "gated" })).toEqual({ loss: "squared", outputNorm: "l1" });
+    expect(form(several, { loss: "huber" })).toEqual({ loss: "huber", outputNorm: "l1" });
   });
 
-  test("chooseCoding and codeTargets: numbers, -1/+1, and one-hot for squared loss with more classes", () => {
+  test.each<[string, Target, Partial<FitSettings>, string]>([
+    ["logistic of a number", number, { loss: "logistic" }, "needs classes"],
+    ["softmax of a number", number, { loss: "softmax" }, "needs classes"],
+    ["softmax of several numbers", several, { loss: "softmax" }, "needs classes"],
+    ["softmax taken apart", three, { loss: "softmax", outputNorm: "l1" }, "couples the outputs"],
+    ["softmax over listed patterns", three, { loss: "softmax", patterns: 20 }, "over all patterns"],
+    ["logistic with shared neurons", three, { loss: "logistic", outputNorm: "group" }, "one network an output"],
+    ["a gated network with shared neurons", three, { outputNorm: "group", program: "gated" }, "over all patterns only"],
+  ])("chooseForm refuses %s", (_, target, change, message) => {
+    expect(() => form(target, change)).toThrow(ConfigError);
+    expect(() => form(target, change)).toThrow(message);
+  });
+
+  test("chooseCoding and codeTargets: numbers, -1/+1, one-hot for squared loss with more classes, columns standardized", () => {
     const code = (target: Target, loss: "squared" | "logistic", y: number[]) => [
-      ...codeTargets(Float64Array.from(y), chooseCoding(loss, target), outputNames(target).length).data,
+      ...codeTargets(Float64Array.from(y), chooseCoding(loss, target), outputNames(target, loss).length, target.columns)
+        .data,
     ];
     expect(code(number, "squared", [1.5, -2])).toEqual([1.5, -2]);
     expect(code(two, "logistic", [0, 1])).toEqual([-1, 1]);
     expect(code(two, "squared", [0, 1])).toEqual([-1, 1]);
     expect(code(three, "squared", [2, 0])).toEqual([0, 0, 1, 1, 0, 0]);
     expect(code(three, "logistic", [1, 2])).toEqual([-1, 1, -1, -1, -1, 1]);
-    expect(outputNames(three)).toEqual(["a", "b", "c"]);
-    expect(outputNames(two)).toEqual(["won"]);
+    expect(code(several, "squared", [3, 5, 1, 6])).toEqual([1, 5, 0, 6]);
+    expect([...inUnits(matrix(2, 2, Float64Array.of(1, 5, 0, 6)), several).data]).toEqual([3, 5, 1, 6]);
+    expect(outputNames(three, "softmax")).toEqual(["a", "b", "c"]);
+    expect(outputNames(two, "logistic")).toEqual(["won"]);
+    expect(outputNames(two, "softmax")).toEqual(["no", "yes"]);
+    expect(outputNames(several, "squared")).toEqual(["a", "b"]);
   });
 
   test("rowLosses sums the losses of a row over its outputs", () => {

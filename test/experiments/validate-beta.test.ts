@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { matrix } from "../../src/base/matrix.ts";
 import { randomStream } from "../../src/base/random.ts";
 import { type Compute, createCompute } from "../../src/compute/index.ts";
+import { poseApart } from "../../src/experiments/posed.ts";
 import { type ValidationTask, validateBeta } from "../../src/experiments/validate-beta.ts";
 import { BETA_RATIOS, FALLBACK_RATIO } from "../../src/experiments/validation.ts";
 import { now } from "../../src/platform/clock.ts";
@@ -18,16 +19,16 @@ describe("validateBeta", () => {
     const random = randomStream(0, "validate");
     const x = Float64Array.from({ length: rows }, () => random.normal());
     const y = x.map((t) => signal * Math.abs(t) + random.normal());
+    const problem = {
+      X: matrix(rows, 1, x),
+      loss: "squared",
+      scaling: "mean",
+      bias: "column",
+      program: "relu",
+      patterns: { kind: "generated" },
+    } as const;
     return {
-      problem: {
-        X: matrix(rows, 1, x),
-        loss: "squared",
-        scaling: "mean",
-        bias: "column",
-        program: "relu",
-        patterns: { kind: "generated" },
-      },
-      Y: matrix(rows, 1, y),
+      posed: poseApart(problem, matrix(rows, 1, y), ["y"]),
       labels: null,
       betaMax: 1 + signal,
       gridTop: 1,

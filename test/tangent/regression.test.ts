@@ -93,7 +93,7 @@ describe.each([true, false])("kernelRegression with intercept %s", (intercept) =
     }
   });
 
-  test("auto takes the ridge of least error of those tried; both methods agree there", () => {
+  test("auto takes the largest ridge of least error up to a thousandth, of those tried; both methods agree there", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 10_000 }), fc.integer({ min: 2, max: 14 }), (seed, n) => {
         const X = normalMatrix(`auto ${seed}`, n, 3);
@@ -106,8 +106,9 @@ describe.each([true, false])("kernelRegression with intercept %s", (intercept) =
         const spectral = kernelRegression(compute, K, Y, { ridge: "auto", intercept });
         const cholesky = factorized(K, Y, "auto", intercept);
         for (const fit of [spectral, cholesky]) {
-          expect(fit.error).toBe(Math.min(...fit.points.map(({ error }) => error)));
-          expect(fit.points.find(({ ridge }) => ridge === fit.ridge)?.error).toBe(fit.error);
+          const least = Math.min(...fit.points.map(({ error }) => error));
+          const alike = fit.points.filter(({ error }) => error <= 1.001 * least);
+          expect(alike.at(-1)).toEqual({ ridge: fit.ridge, error: fit.error });
         }
         const again = kernelRegression(compute, K, Y, { ridge: cholesky.ridge, intercept });
         expect(distance(again.dual.data, cholesky.dual.data)).toBeLessThan(1e-6);

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { fitSettingsSchema, setting } from "../../experiments/config.ts";
 import type { KernelEvent, KernelJson } from "../../experiments/kernel.ts";
+import type { KernelTraining } from "../../experiments/kernel-training.ts";
 import { defineCommand, jsonSetting, quietSetting } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { backendLine } from "../fit-lines.ts";
@@ -31,8 +32,8 @@ export const kernelCommand = defineCommand({
     }),
     target: setting(path.optional(), {
       group: "Data",
-      description: "column of a table to leave out",
-      value: "COLUMN",
+      description: "column of a table to leave out, or an npy or idx file of targets: alignment, training time",
+      value: "COLUMN|FILE",
     }),
     arch: setting(path, {
       group: "Network",
@@ -89,7 +90,8 @@ export const kernelCommand = defineCommand({
   ],
   async run(settings, { terminal }) {
     const { runKernel } = await import("../../experiments/kernel.ts");
-    const { quiet, json, memory, parametrization, parameterization, against, target, threads, accumulation, ...job } = settings;
+    const { quiet, json, memory, parametrization, parameterization, against, target, threads, accumulation, ...job } =
+      settings;
     const report = quiet ? () => {} : kernelView(terminal);
     const result = await runKernel(
       {
@@ -138,7 +140,7 @@ function kernelView(terminal: Terminal): (event: KernelEvent) => void {
 }
 
 function resultLines({ kernels, shape, seconds, backend }: KernelJson): string[] {
-  const lines = Object.entries(kernels).flatMap(([name, { file, bytes, spectrum }]) => {
+  const lines = Object.entries(kernels).flatMap(([name, { file, bytes, spectrum, training }]) => {
     const head = `${name}  ${shape.join(" x ")}  ${file}  ${formatBytes(bytes)}`;
     if (spectrum === null) return [head];
     const { smallest, largest, condition, shift, converged } = spectrum;
@@ -149,9 +151,29 @@ function resultLines({ kernels, shape, seconds, backend }: KernelJson): string[]
         ? "singular up to rounding"
         : `condition ${converged ? "" : "at least "}${formatNumber(condition)}`;
     const shifted = shift > 0 ? `; positive semidefinite with ${formatNumber(shift, "up")} on the diagonal` : "";
-    return [head, `  ${ends}, ${how}${shifted}`];
+    return [head, `  ${ends}, ${how}${shifted}`, ...trainingLines(training)];
   });
   const { total, kernels: spent, spectrum } = seconds;
   const time = (value: number): string => (value < 10 ? `${value.toFixed(2)} s` : formatSeconds(value));
   return [...lines, `${time(total)} (kernels ${time(spent)}, spectrum ${time(spectrum)}), ${backendLine(backend)}`];
+}
+
+/** Effective dimension, alignment, largest step and time of training. */
+function trainingLines(training: KernelTraining | null): string[] {
+  if (training === null) return [];
+  const { effectiveDimension, alignment, largestStep, onePercent } = training;
+  const aligned = alignment === null ? "" : `, alignment with the targets ${formatNumber(alignment)}`;
+  const line = `  effective dimension ${formatNumber(effectiveDimension)}${aligned}; largest stable step ${formatNumber(largestStep, "down")} (half the summed squares)`;
+  if (onePercent === null) return [line];
+  const { time, steps } = onePercent;
+  return [
+    line,
+    `  1 % of the loss is left after the time ${between(time)} of gradient flow, or ${between(steps)} steps of half that size`,
+  ];
+}
+
+/** A number known within bounds, in words. */
+function between([low, high]: readonly [number, number | null]): string {
+  if (high === null) return `${formatNumber(low)} or more`;
+  return high <= 1.01 * low ? formatNumber(high) : `${formatNumber(low)} to ${formatNumber(high)}`;
 }

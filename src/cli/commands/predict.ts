@@ -17,7 +17,7 @@ export const predictCommand = defineCommand({
   flagsOnly: ["model", "data", "out"],
   schema: z.object({
     model: setting(path, { group: "Input", description: "run id, run folder, .safetensors or .onnx file" }),
-    data: setting(path, { group: "Input", description: "table with the columns of the training data" }),
+    data: setting(path, { group: "Input", description: "table with the columns of the training data, or images like those" }),
     std: setting(z.boolean().default(false), {
       group: "Output",
       description: "of kernel regressions: the standard deviation of each prediction too",
@@ -37,9 +37,11 @@ export const predictCommand = defineCommand({
   ],
   async run({ model, data, std, out, runs, quiet, json }, { terminal, version }) {
     const { findKernelModel, predictKernelRows } = await import("../../experiments/kernel-predict.ts");
+    const { findDeepModel, predictDeepSamples } = await import("../../experiments/training/predict.ts");
     const { findModel, readModel, predictRows } = await import("../../experiments/predict.ts");
     const file = findModel(runs, model);
     const kernel = findKernelModel(file);
+    const deep = findDeepModel(file);
     if (kernel === null && std) {
       throw new UsageError("--std is about kernel regressions: a network has no standard deviations", {
         code: "contradiction",
@@ -50,7 +52,9 @@ export const predictCommand = defineCommand({
       if (!quiet && terminal.canRedraw) terminal.transient(progressLine("kernel", share, [], terminal.errColumns));
     };
     const prediction =
-      kernel === null
+      deep !== null
+        ? await predictDeepSamples(deep, data)
+        : kernel === null
         ? predictRows(readModel(file), data)
         : await predictKernelRows(kernel, data, { deviations: std, progress });
     terminal.clear();

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { isKernelFit } from "../../experiments/kernel-model-json.ts";
 import { listRuns, type StoredRun } from "../../experiments/run-store.ts";
+import { isTrainRun } from "../../experiments/training/types.ts";
 import { defineCommand, jsonSetting, plainSetting, quietSetting, runsSetting } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { formatGap, formatNumber, formatShare, formatTable } from "../format.ts";
@@ -52,6 +53,10 @@ function plainCells({ id, path, record }: StoredRun): string[] {
   if (isKernelFit(record.fit)) {
     return [id, record.created, record.stem, record.fit.result.status, "-", "-", "-", "-", path];
   }
+  if (isTrainRun(record.fit)) {
+    const { status, loss } = record.fit.result;
+    return [id, record.created, record.stem, status, String(loss ?? "-"), "-", "-", "-", path];
+  }
   const { status, objective, lowerBound, gap, neurons } = record.fit.result;
   return [id, record.created, record.stem, status, objective, lowerBound, gap, neurons, path].map(String);
 }
@@ -62,6 +67,7 @@ function shownCells({ id, record }: StoredRun): string[] {
   const name = record.stem.length > LONGEST_NAME ? `${record.stem.slice(0, LONGEST_NAME - 1)}…` : record.stem;
   const head = [id, record.created.slice(0, 10), name];
   if (isKernelFit(record.fit)) return [...head, record.fit.model, "-", "-", test];
+  if (isTrainRun(record.fit)) return [...head, record.fit.result.status, "-", "-", test];
   const { status, gap, neurons } = record.fit.result;
   return [...head, status, formatGap(gap), String(neurons), test];
 }

@@ -3,6 +3,7 @@ import type { FitJson } from "../../experiments/fit-types.ts";
 import { isKernelFit, type KernelFitJson } from "../../experiments/kernel-model-json.ts";
 import { metricName } from "../../experiments/metric-names.ts";
 import { findRun, readRun } from "../../experiments/run-store.ts";
+import { isTrainRun, type TrainJson } from "../../experiments/training/types.ts";
 import { defineCommand, jsonSetting, plainSetting, runSetting, runsSetting } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { formatBytes, formatGap, formatNumber, formatSeconds, formatTable, plural, wrap } from "../format.ts";
@@ -43,7 +44,8 @@ export const runsShowCommand = defineCommand({
     title("Verdict");
     for (const sentence of verdict) terminal.out(wrap(sentence, columns, "  "));
     title("Problem and result");
-    for (const line of isKernelFit(fit) ? kernelLines(fit) : problemLines(fit))
+    const described = isTrainRun(fit) ? trainLines(fit) : isKernelFit(fit) ? kernelLines(fit) : problemLines(fit);
+    for (const line of described)
       terminal.out(wrap(line, columns, "  ", "    "));
     title("Metrics");
     for (const line of metricLines(fit.metrics, isKernelFit(fit) ? "kernel" : "network")) terminal.out(`  ${line}`);
@@ -74,6 +76,17 @@ function kernelLines({ model, problem, result, backend }: KernelFitJson): string
     `ridge ${formatNumber(ridge)} (${plural(ridges.length, "ridge")} tried, ${method}), leave-one-out error ${formatNumber(leaveOneOutError)}`,
     `effective dimension ${formatNumber(effectiveDimension)}, alignment ${alignment === null ? "-" : formatNumber(alignment)}, largest eigenvalue ${formatNumber(largestEigenvalue)}, largest step ${formatNumber(largestStep)}`,
     `${formatSeconds(seconds)} on ${backend.name}`,
+  ];
+}
+
+function trainLines({ problem, result, backend }: TrainJson): string[] {
+  const { architecture, parameters, trainedParameters, form, loss, reduction, batch, samples, precision } = problem;
+  const { status, reason, steps, epochs, rate, seconds } = result;
+  const stopped = status === "finished" ? `finished (${reason})` : status;
+  return [
+    `${architecture}, ${plural(parameters, "parameter")}, ${trainedParameters} trained${form === "network" ? "" : `, ${form}`}`,
+    `${loss} loss (${reduction}), ${plural(samples, "sample")}, batches of ${batch}, rate ${formatNumber(rate)}, ${precision}`,
+    `${stopped}: ${plural(steps, "step")}, ${formatNumber(epochs)} epochs, loss ${result.loss === null ? "-" : formatNumber(result.loss)}, ${formatSeconds(seconds)} on ${backend.name}`,
   ];
 }
 

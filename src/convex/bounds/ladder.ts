@@ -4,6 +4,7 @@ import type { CoreProblem } from "../reduction.ts";
 import { capSearch } from "./caps/index.ts";
 import { coneSearch } from "./cones/cone-search.ts";
 import { PivotSearch } from "./cones/pivots.ts";
+import type { Lanes } from "./lanes.ts";
 import { boundMaximum, droppedPart } from "./maximum.ts";
 import { canBePositive, nothingSearch } from "./nothing.ts";
 import { emptyProof, outputProof, writeHead } from "./output-proof.ts";
@@ -48,6 +49,8 @@ export interface LadderOptions {
   /** Monotonic clock in seconds. */
   readonly now: () => number;
   readonly stop: () => boolean;
+  /** Threads that searches may use. */
+  readonly lanes?: Lanes | null;
 }
 
 interface Runner {
@@ -143,7 +146,7 @@ export class Ladder {
   /** One slice of work towards M(v) <= target. */
   advance(target: number): void {
     if (this.#cheap !== null) return;
-    const { now, stop, seed } = this.#options;
+    const { now, stop, seed, lanes = null } = this.#options;
     if (this.#pivots !== null) {
       const until = now() + LONGEST_SLICE;
       this.#pivots.advance(target, () => stop() || now() >= until);
@@ -152,7 +155,7 @@ export class Ladder {
     const side = this.#worst();
     const runner = pick(side.runners, this.#slice);
     if (runner === null) return;
-    runner.search ??= runner.make(this.#compute, side.problem, seed);
+    runner.search ??= runner.make(this.#compute, side.problem, seed, lanes);
     const begun = now();
     const until = begun + this.#slice;
     runner.search.advance(target, () => stop() || now() >= until);

@@ -16,6 +16,9 @@ export function writeHead(out: ProofWriter, core: CoreProblem, pivots: number): 
   out.u32(pivots);
 }
 
+/** A bound with its proof. */
+export type Proven = Pick<BoundSearch, "bound" | "writeProof">;
+
 /**
  * The proof that g(v) and g(-v) are at most the larger bound of two searches, one a side; null when one of them is too large to be written.
  * With free biases for weights that are all zero only: then every pivot has the same part.
@@ -23,7 +26,7 @@ export function writeHead(out: ProofWriter, core: CoreProblem, pivots: number): 
 export function outputProof(
   core: CoreProblem,
   v: Float64Array,
-  searches: readonly [BoundSearch, BoundSearch],
+  searches: readonly [Proven, Proven],
 ): Uint8Array<ArrayBuffer> | null {
   const { rows: n, cols: r, data: Z } = core.Z;
   let mass = 0;

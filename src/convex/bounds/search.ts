@@ -1,5 +1,6 @@
 import type { ProofWriter } from "../../certificate/index.ts";
 import type { Compute } from "../../compute/types.ts";
+import type { Lanes } from "./lanes.ts";
 
 /**
  * One side of the dual constraint: G(u) = sum_i v_i (z_i'u)_+ over the unit ball of R^r, whose maximum g(v) is to be
@@ -46,5 +47,5 @@ export interface BoundSearch {
   writeProof(out: ProofWriter): boolean;
 }
 
-/** What makes a search for one side. */
-export type MakeSearch = (compute: Compute, side: SideProblem, seed: number) => BoundSearch;
+/** What makes a search for one side; `lanes` may help where there are any. */
+export type MakeSearch = (compute: Compute, side: SideProblem, seed: number, lanes?: Lanes | null) => BoundSearch;

@@ -42,6 +42,9 @@ export function hingeLoss(weights: Float64Array | null): Loss {
       }
       return sum;
     },
+    dualSlope(_v, y, _alpha, out) {
+      out.set(y);
+    },
     center: balanceSigns,
     bestScale(v, y, cap) {
       for (let i = 0; i < y.length; i++) if (v[i] * y[i] < 0) return 0;

@@ -37,6 +37,7 @@ export function huberLoss(delta: number, weights: Float64Array | null): Loss {
       for (let i = 0; i < y.length; i++) if (Math.abs(alpha * v[i]) > limit(i)) return Number.NEGATIVE_INFINITY;
       return squared.dualValue(v, y, alpha);
     },
+    dualSlope: squared.dualSlope,
     center: balanceSigns,
     bestScale(v, y, cap) {
       const inside = insideScale(v, limit, cap);

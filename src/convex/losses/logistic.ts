@@ -1,5 +1,8 @@
 import { balanceSigns, type Loss, largestScale } from "./loss.ts";
 
+/** Shares nearer to 0 than this have the slope that belongs to it. */
+const TINY = 1e-300;
+
 /** Binary entropy -p ln p - (1-p) ln(1-p), zero at the ends, -Infinity outside [0, 1]. */
 function entropy(p: number): number {
   if (p < 0 || p > 1) return Number.NEGATIVE_INFINITY;
@@ -42,6 +45,12 @@ export function logisticLoss(weights: Float64Array | null): Loss {
         if (v[i] !== 0) sum += weightOf(i) * entropy((alpha * v[i] * y[i]) / weightOf(i));
       }
       return alpha === 0 ? 0 : sum;
+    },
+    dualSlope(v, y, alpha, out) {
+      for (let i = 0; i < y.length; i++) {
+        const tau = Math.min(Math.max((alpha * v[i] * y[i]) / weightOf(i), TINY), 1 - Number.EPSILON);
+        out[i] = v[i] === 0 ? 0 : y[i] * (Math.log1p(-tau) - Math.log(tau));
+      }
     },
     center: balanceSigns,
     bestScale(v, y, cap) {

@@ -26,6 +26,8 @@ export interface Loss {
   dualBox(y: Float64Array): DualBox | null;
   /** Dual value of alpha v; -Infinity where alpha v is outside the domain of the conjugate. */
   dualValue(v: Float64Array, y: Float64Array, alpha: number): number;
+  /** out_i <- d {@link dualValue} / d (alpha v_i) at a point inside the domain. */
+  dualSlope(v: Float64Array, y: Float64Array, alpha: number, out: Float64Array): void;
   /** Moves v, in place and as little as rounding made necessary, to sum v = 0 inside the domain of the conjugate. */
   center(v: Float64Array, y: Float64Array): void;
   /** The alpha in [0, cap] with the largest {@link dualValue}. */

@@ -27,6 +27,9 @@ export function squaredLoss(weights: Float64Array | null): Loss {
       const { vy, vv } = products(v, y, weights);
       return alpha === 0 ? 0 : alpha * vy - (alpha * alpha * vv) / 2;
     },
+    dualSlope(v, y, alpha, out) {
+      for (let i = 0; i < y.length; i++) out[i] = v[i] === 0 ? y[i] : y[i] - (alpha * v[i]) / (weights?.[i] ?? 1);
+    },
     center(v) {
       let sum = 0;
       let total = 0;

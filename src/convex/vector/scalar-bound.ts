@@ -18,36 +18,60 @@ export interface ScalarBoundOptions {
   readonly stop: () => boolean;
 }
 
-/** One bound may take this share of the time that is left, and never longer than this, in seconds. */
+/** One bound may take this share of the time that is left (never longer than this, in seconds), at first and in the end. */
 const SHARE = 0.1;
-const LONGEST = 5;
+const LONGEST = 10;
+const MOST = 0.8;
+const HARDER = 2;
+/** Bounds that are kept, so that a second cover does not repeat the first. */
+const REMEMBERED = 512;
 /** Of the local search before a race: rows times features times starts, and where it ascends as well. */
 const SEARCH_SIZE = 4e6;
 const ASCENT_SIZE = 3e5;
 /** A maximum this near above a witness is as good as the witness. */
 const MARGIN = 1e-10;
 
+/** Scalar bounds whose effort can be raised. */
+export interface ScalarBounds {
+  readonly bound: ScalarBound;
+  /** Gives every bound from now on a larger share of the time; false when that would change none of those so far. */
+  harder(): boolean;
+}
+
+type Bound = ReturnType<ScalarBound>;
+
 /**
  * The scalar bounds of the convex laboratory on the reduced data: exact sweeps up to rank 3, above that the race of the
  * branch and bound methods within a share of the time that is left, and Shor's relaxation where none has come to anything.
  */
-export function scalarBounds(context: VectorCore, options: ScalarBoundOptions): ScalarBound {
+export function scalarBounds(context: VectorCore, options: ScalarBoundOptions): ScalarBounds {
   const { core } = context;
-  const known: { readonly v: Float64Array; readonly bound: ReturnType<ScalarBound> }[] = [];
-  const boundOf = (v: Float64Array): ReturnType<ScalarBound> => {
-    if (options.stop()) return { value: Number.POSITIVE_INFINITY, method: "none" };
-    const raced = core.Z.cols > CONES_ALONE ? race(context, v, options) : null;
-    return raced ?? plain(context, v, options);
+  /** Those that more time would not improve. */
+  const known: { readonly v: Float64Array; readonly bound: Bound }[] = [];
+  let share = SHARE;
+  let wasCut = false;
+  const boundOf = (v: Float64Array): Bound & { readonly isCut: boolean } => {
+    if (options.stop()) return { value: Number.POSITIVE_INFINITY, method: "none", isCut: true };
+    const raced = core.Z.cols > CONES_ALONE ? race(context, v, share, options) : null;
+    return raced ?? { ...plain(context, v, options), isCut: core.Z.cols > CONES_ALONE };
   };
-  return (v) => {
-    const before = known.find((one) => one.v.every((t, i) => t === v[i]));
-    if (before !== undefined) return before.bound;
-    const scale = powerOfTwo(v);
-    const found = boundOf(scale === 1 ? v : v.map((t) => t / scale));
-    const bound = { ...found, value: found.value * scale };
-    // The axes of a quick cover are those of a thorough one.
-    if (known.length < context.c) known.push({ v, bound });
-    return bound;
+  return {
+    bound(v) {
+      const before = known.find((one) => one.v.every((t, i) => t === v[i]));
+      if (before !== undefined) return before.bound;
+      const scale = powerOfTwo(v);
+      const { isCut, ...found } = boundOf(scale === 1 ? v : v.map((t) => t / scale));
+      const bound = { ...found, value: found.value * scale };
+      if (isCut) wasCut = true;
+      else if (known.length < REMEMBERED) known.push({ v, bound });
+      return bound;
+    },
+    harder() {
+      const before = wasCut && share < MOST;
+      share = Math.min(MOST, share * HARDER);
+      wasCut = false;
+      return before;
+    },
   };
 }
 
@@ -60,11 +84,7 @@ function powerOfTwo(v: Float64Array): number {
 }
 
 /** Exact sweeps up to rank 3, else Shor's relaxation. */
-function plain(
-  { core }: VectorCore,
-  v: Float64Array,
-  { compute, seed, stop }: ScalarBoundOptions,
-): ReturnType<ScalarBound> {
+function plain({ core }: VectorCore, v: Float64Array, { compute, seed, stop }: ScalarBoundOptions): Bound {
   const { value, method, witness } = boundMaximum(compute, core, v, seed, stop);
   const u = witness === null ? null : core.freeBias ? Float64Array.of(...witness.u, witness.b) : witness.u;
   return { value, method: method === "exact" ? `exact-rank-${core.Z.cols}` : "shor", witness: u };
@@ -74,10 +94,11 @@ function plain(
 function race(
   context: VectorCore,
   v: Float64Array,
+  share: number,
   { compute, seed, now, left, stop }: ScalarBoundOptions,
-): ReturnType<ScalarBound> | null {
+): (Bound & { readonly isCut: boolean }) | null {
   const { core } = context;
-  const until = now() + Math.min(LONGEST, SHARE * left());
+  const until = now() + Math.min(LONGEST, share * left());
   const late = (): boolean => stop() || now() >= until;
   const weights = core.freeBias ? withExactSum(v) : v;
   let best = localMaximum(compute, context, v, seed);
@@ -102,7 +123,7 @@ function race(
       v.map((t, i) => t - weights[i]),
     );
     const rounding = roundingAllowance(weightedRows(data, rows, cols, weights));
-    return { value: maximum + moved + rounding, method, witness: best.u };
+    return { value: maximum + moved + rounding, method, witness: best.u, isCut: witness !== null || !state.finished };
   }
 }
 

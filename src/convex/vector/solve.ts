@@ -109,7 +109,11 @@ export function* solveVector(problem: VectorProblem, options: VectorOptions): Ge
   const hints: Float64Array[] = [];
   const random = randomStream(seed, "vector");
   const left = (): number => Math.max(0, seconds - (now() - began));
-  const scalar = options.scalarBound ?? scalarBounds(context, { compute, seed, now, left, stop });
+  const given = options.scalarBound;
+  const scalar =
+    given === undefined
+      ? scalarBounds(context, { compute, seed, now, left, stop })
+      : { bound: given, harder: () => false };
   for (let repair = 0; repair <= REPAIRS; repair++) {
     // 1. Train. Time never ends the training before its first solve: a zero network is no answer.
     const rounds = generateNeurons(compute, context, round.iterate, random, {
@@ -129,17 +133,19 @@ export function* solveVector(problem: VectorProblem, options: VectorOptions): Ge
     cut = !converged && used(trainShare);
     if (!certify) break;
 
-    // 2. Bound: quickly, then thoroughly. A witness that violates the dual constraint becomes a neuron.
+    // 2. Bound: quickly, then thoroughly, then with more time for what was cut short. A witness that violates the dual constraint becomes a neuron.
     const { iterate, attained } = round;
     let witness: VectorMaximum["witness"] = null;
-    for (const evaluations of [0, EVALUATIONS]) {
-      const found = boundVectorMaximum(compute, context, iterate.V, scalar, seed, { evaluations, attained, stop });
+    for (let evaluations = 0; ; evaluations = EVALUATIONS) {
+      const effort = { evaluations, attained, stop };
+      const found = boundVectorMaximum(compute, context, iterate.V, scalar.bound, seed, effort);
       const dual = vectorDualBound(loss, iterate.V, beta, found.value);
       if (best === null || dual > best.value)
         best = { value: dual, maximum: found.value, method: found.method, V: iterate.V };
       if (found.witness !== null && found.witness.value > (witness?.value ?? 0)) witness = found.witness;
       yield event("bound", round);
       if (relativeGap(iterate.objective, best.value) <= tolerance || stop()) break;
+      if (evaluations > 0 && !scalar.harder()) break;
     }
     if (relativeGap(iterate.objective, best?.value ?? 0) <= tolerance || stop()) break;
     if (witness === null || !(witness.value > Math.max(attained, beta) * VIOLATED) || used(trainShare)) break;

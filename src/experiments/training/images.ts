@@ -8,23 +8,44 @@ import type { Column } from "../../data/types.ts";
 import type { Shape } from "../../network/architecture/index.ts";
 import { exists, gunzip, readBytes, sha256 } from "../../platform/index.ts";
 
-/** Images as a file has them, n x height x width x channels, with their labels. */
-export interface LabelledImages {
+/** Images as a file has them, n x height x width x channels. */
+export interface Images {
   readonly n: number;
   readonly shape: Shape;
   readonly pixels: Uint8Array | Float64Array;
-  readonly labels: Column;
+  /** Null where there are none. */
+  readonly labels: Column | null;
   readonly sha256: string;
 }
 
+/** Images that have labels. */
+export type LabelledImages = Images & { readonly labels: Column };
+
 /**
- * Reads images with their labels: CIFAR-10 or CIFAR-100 records (`.bin`), idx images, or an npy array of rank 3 or 4, each
+ * Reads images with their labels.
+ *
+ * @throws DataError when they cannot be read, have no labels, or do not belong together.
+ */
+export function readLabelledImages(file: string, target: string | undefined): LabelledImages | null {
+  const images = readImages(file, target);
+  if (images === null) return null;
+  const { labels } = images;
+  if (labels !== null) return { ...images, labels };
+  throw new DataError(`${file} has images but no labels`, {
+    code: "target-missing",
+    hint: "name the file of their labels with --target",
+    place: { file },
+  });
+}
+
+/**
+ * Reads images, with their labels if there are any: CIFAR-10 or CIFAR-100 records (`.bin`), idx images, or an npy array of rank 3 or 4, each
  * also gzipped. Null for files of another kind.
  *
  * @param target file of the labels; that of idx images is found by its name when it is left out.
  * @throws DataError when they cannot be read or do not belong together.
  */
-export function readImages(file: string, target: string | undefined): LabelledImages | null {
+export function readImages(file: string, target: string | undefined): Images | null {
   const raw = readBytes(file);
   const bytes = raw[0] === 0x1f && raw[1] === 0x8b ? gunzip(raw, file) : raw;
   const hash = sha256(raw);
@@ -42,24 +63,14 @@ export function readImages(file: string, target: string | undefined): LabelledIm
   const found = isIdx(bytes) ? idxPixels(bytes, file) : isNpy(bytes) ? npyPixels(bytes, file) : null;
   if (found === null) return null;
   const labelFile = target ?? labelsBeside(file);
-  if (labelFile === null) {
-    throw new DataError(`${file} has images but no labels`, {
-      code: "target-missing",
-      hint: "name the file of their labels with --target",
-      place: { file },
-    });
-  }
+  const [n = 0, height = 1, width = 1, channels = 1] = found.dimensions;
+  const images = { n, shape: [height, width, channels] as const, pixels: found.pixels };
+  if (labelFile === null) return { ...images, labels: null, sha256: hash };
   const labels = readVector(labelFile);
-  const n = found.dimensions[0]!;
   if (labels.values.length !== n) throw differ(file, n, labelFile, labels.values.length);
-  const [, height = 1, width = 1, channels = 1] = found.dimensions;
-  return {
-    n,
-    shape: [height, width, channels],
-    pixels: found.pixels,
-    labels,
-    sha256: sha256(new TextEncoder().encode(hash), readBytes(labelFile)),
-  };
+  // A file of labels beside the images needs no name of its own.
+  const named = target === undefined ? { ...labels, name: "label" } : labels;
+  return { ...images, labels: named, sha256: sha256(new TextEncoder().encode(hash), readBytes(labelFile)) };
 }
 
 function differ(file: string, n: number, labelFile: string, labels: number): DataError {

@@ -9,7 +9,7 @@ import type { Column, Target } from "../../data/types.ts";
 import type { DeepTarget } from "../../formats/index.ts";
 import { sha256 } from "../../platform/index.ts";
 import { knownTargets } from "../predict.ts";
-import { type LabelledImages, readImages } from "./images.ts";
+import { type LabelledImages, readLabelledImages } from "./images.ts";
 import { isMadeUp, makeSamples } from "./made-up.ts";
 import { type LabelledSamples, type MakeArray, type TrainingInputs, takeSamples } from "./samples.ts";
 import type { TrainSettings } from "./settings.ts";
@@ -42,9 +42,9 @@ function load(settings: TrainSettings, make: MakeArray): TrainingInputs {
     }
     return makeSamples(data, target, split ?? 0, seed, make);
   }
-  const images = readImages(data, target);
+  const images = readLabelledImages(data, target);
   if (images === null) return loadTable(settings, make);
-  const held = test === undefined ? null : readImages(test, testTarget);
+  const held = test === undefined ? null : readLabelledImages(test, testTarget);
   if (test !== undefined && held === null) {
     throw new DataError(`${test} has no images`, { code: "kernel-shapes", place: { file: test } });
   }

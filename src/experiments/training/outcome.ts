@@ -73,7 +73,8 @@ function modelOf({ posed, theta, center, state, inputs }: TrainRecord): DeepMode
         ? [theta]
         : [center, theta];
   const { architecture, input, form } = posed;
-  return { architecture, input, form, parameters, state, inputs: inputs.inputs, target: inputs.target };
+  const link = posed.loss === "cross-entropy" ? ({ link: "softmax" } as const) : {};
+  return { architecture, input, form, parameters, state, inputs: inputs.inputs, target: { ...inputs.target, ...link } };
 }
 
 /** The network as ONNX, where that has its layers. */
@@ -136,6 +137,7 @@ function jsonOf(record: TrainRecord): TrainJson {
     metrics: {
       train: metricsOf(record, record.outputs.train, inputs.train),
       test: inputs.test === null ? null : metricsOf(record, record.outputs.test!, inputs.test),
+      baselines: {},
     },
     backend: compute.info,
   };

@@ -1,8 +1,6 @@
 import { z } from "zod";
 import type { BackendInfo } from "../../compute/types.ts";
-import type { RunFile } from "../fit-types.ts";
-
-const metricsSchema = z.record(z.string(), z.number());
+import { fitJsonSchema, type RunFile } from "../fit-types.ts";
 
 /** JSON knows no NaN and no infinity: they are null. */
 const value = z.number().nullable();
@@ -63,13 +61,8 @@ export const trainJsonSchema = z.object({
   /** The last row of each quantity that was measured. */
   monitors: z.array(measurementSchema.extend({ step: z.int() })),
   /** In the units of the target. */
-  metrics: z.object({ train: metricsSchema, test: metricsSchema.nullable() }),
-  backend: z.object({
-    name: z.enum(["blas", "wasm", "js"]),
-    blas: z.string().nullable(),
-    simd: z.enum(["plain", "relaxed", "none"]),
-    threads: z.int(),
-  }),
+  metrics: fitJsonSchema.shape.metrics,
+  backend: fitJsonSchema.shape.backend,
 });
 
 export type TrainJson = z.infer<typeof trainJsonSchema>;

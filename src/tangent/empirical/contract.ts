@@ -41,43 +41,39 @@ export function contract<A extends RealArray>(
   });
 }
 
-/** Rows, columns and length of the matrices whose product is wanted. */
-function productShape<A extends RealArray>(
-  a: Factor<A>,
-  counts: Counts,
-  { full, outputs }: Target,
-): [number, number, number] {
-  return full ? [counts.rows * outputs, counts.cols * outputs, a.width] : [counts.rows, counts.cols, outputs * a.width];
+/** A product of matrices: rows x length times the transpose of cols x length, of which `count` columns are taken. */
+interface Product<A extends RealArray> {
+  readonly a: A;
+  readonly b: A;
+  readonly rows: number;
+  readonly cols: number;
+  readonly length: number;
+  readonly count: number;
+  readonly scale: number;
 }
 
-/** product <- A[:, from .. from + count] B[:, the same]', its lower half when the block is on the diagonal. */
+/** out <- scale A B', its lower half alone when the block is on the diagonal. */
 function multiply<A extends RealArray>(
   { kernels }: Arithmetic<A>,
-  a: A,
-  b: A,
-  [rows, cols, length]: readonly [number, number, number],
-  from: number,
-  count: number,
+  { a, b, rows, cols, length, count, scale }: Product<A>,
   isDiagonal: boolean,
-  product: A,
+  out: A,
 ): void {
-  const left = a.subarray(from) as A;
-  if (isDiagonal) kernels.syrk(false, rows, count, 1, left, length, 0, product, cols);
-  else kernels.gemm(false, true, rows, cols, count, 1, left, length, b.subarray(from) as A, length, 0, product, cols);
+  if (isDiagonal) kernels.syrk(false, rows, count, scale, a, length, 0, out, cols);
+  else kernels.gemm(false, true, rows, cols, count, scale, a, length, b, length, 0, out, cols);
 }
 
-/** Adds factor(i, j) product(i, j) to the block. */
-function add<A extends RealArray>(
-  product: A,
-  rows: number,
-  cols: number,
-  { out, at, stride, isDiagonal }: Target,
-  factor: (i: number, j: number) => number,
-): void {
-  for (let i = 0; i < rows; i++) {
-    const last = isDiagonal ? i + 1 : cols;
-    for (let j = 0; j < last; j++) out[at + i * stride + j] += factor(i, j) * product[i * cols + j];
-  }
+/** The product of the rows of two factors: of all pairs of outputs when full, else summed over equal ones. */
+function rowsProduct<A extends RealArray>(
+  a: Factor<A>,
+  b: Factor<A>,
+  counts: Counts,
+  { full, outputs }: Target,
+): Product<A> {
+  const each = full ? outputs : 1;
+  const length = full ? a.width : outputs * a.width;
+  const shape = { rows: counts.rows * each, cols: counts.cols * each, length, count: length };
+  return { a: a.rows, b: b.rows, ...shape, scale: 1 };
 }
 
 function jacobians<A extends RealArray>(
@@ -88,14 +84,18 @@ function jacobians<A extends RealArray>(
   counts: Counts,
   target: Target,
 ): void {
-  const shape = productShape(a, counts, target);
-  const [rows, cols, length] = shape;
+  const whole = rowsProduct(a, b, counts, target);
+  const { rows, cols, length } = whole;
+  const { out, at, stride, isDiagonal } = target;
   const product = arithmetic.array(scope, rows * cols);
   const stretch = arithmetic.bytes === 8 ? length : STRETCH;
   for (let from = 0; from < length; from += stretch) {
-    const count = Math.min(stretch, length - from);
-    multiply(arithmetic, a.rows, b.rows, shape, from, count, target.isDiagonal, product);
-    add(product, rows, cols, target, () => 1);
+    const part = { a: whole.a.subarray(from) as A, b: whole.b.subarray(from) as A };
+    multiply(arithmetic, { ...whole, ...part, count: Math.min(stretch, length - from) }, isDiagonal, product);
+    for (let i = 0; i < rows; i++) {
+      const last = isDiagonal ? i + 1 : cols;
+      for (let j = 0; j < last; j++) out[at + i * stride + j] += product[i * cols + j];
+    }
   }
 }
 
@@ -108,31 +108,24 @@ function vectors<A extends RealArray>(
   counts: Counts,
   target: Target,
 ): void {
-  const { kernels } = arithmetic;
-  const { fanIn, scale, biasScale, hasBias } = a.part.affine as AffineOperation;
-  const shape = productShape(a, counts, target);
-  const [rows, cols, length] = shape;
-  const product = arithmetic.array(scope, rows * cols);
+  const { fanIn: length, scale, biasScale, hasBias } = a.part.affine as AffineOperation;
+  const { out, at, stride, isDiagonal, full, outputs } = target;
   const gram = arithmetic.array(scope, counts.rows * counts.cols);
+  const inputs = { a: a.inputs!, b: b.inputs!, ...counts, length, count: length, scale: scale ** 2 };
+  multiply(arithmetic, inputs, isDiagonal, gram);
+  const cotangents = rowsProduct(a, b, counts, target);
+  const { rows, cols } = cotangents;
+  const product = arithmetic.array(scope, rows * cols);
+  multiply(arithmetic, cotangents, isDiagonal, product);
   const bias = hasBias ? biasScale ** 2 : 0;
-  kernels.gemm(
-    false,
-    true,
-    counts.rows,
-    counts.cols,
-    fanIn,
-    scale ** 2,
-    a.inputs!,
-    fanIn,
-    b.inputs!,
-    fanIn,
-    0,
-    gram,
-    counts.cols,
-  );
-  multiply(arithmetic, a.rows, b.rows, shape, 0, length, target.isDiagonal, product);
-  const c = target.full ? target.outputs : 1;
-  add(product, rows, cols, target, (i, j) => gram[Math.floor(i / c) * counts.cols + Math.floor(j / c)] + bias);
+  const c = full ? outputs : 1;
+  for (let i = 0; i < rows; i++) {
+    const sample = Math.floor(i / c) * counts.cols;
+    const last = isDiagonal ? i + 1 : cols;
+    for (let j = 0; j < last; j++) {
+      out[at + i * stride + j] += (gram[sample + Math.floor(j / c)] + bias) * product[i * cols + j];
+    }
+  }
 }
 
 /** For each pair of samples sum_{pq} (cotangent_p . cotangent_q) (scale^2 patch_p . patch_q + biasScale^2). */

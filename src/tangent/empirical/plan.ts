@@ -13,7 +13,7 @@ import { affineOf } from "./nodes.ts";
 import type { EmpiricalMethod, EmpiricalPlan } from "./types.ts";
 
 /** Bytes of the passes of a batch: what they write is read again from the cache. */
-const BATCH_BYTES = 1 << 22;
+const BATCH_BYTES = 1 << 23;
 
 /** A way to make a kernel, in blocks that fit into the memory. */
 export interface Strategy {

@@ -1,3 +1,3 @@
 /** The transport bound with branch and bound on signs, and the dual point that serves it best. */
-export { type JointPoint, jointDual } from "./joint-dual.ts";
+export { JointDual, type JointPoint } from "./joint-dual.ts";
 export { transportSearch } from "./search.ts";

@@ -53,7 +53,6 @@ export function* refine(
   effort: Effort,
   first: number,
   random: RandomStream,
-  activations: Float64Array | null,
 ): Generator<Round | undefined, void> {
   const { d, nn, np } = relaxation;
   const xi = new Float64Array(np * RANK);
@@ -87,7 +86,7 @@ export function* refine(
     else if (late < 0.1 * worth) rho = Math.min(1.3 * rho, LARGEST_RHO);
     relaxation.takeMultipliers();
     relaxation.updateMultipliers();
-    const attained = relaxation.attained(activations);
+    const attained = relaxation.attained();
     roundMultipliers(relaxation.Pi, nn, np, relaxation.q);
     for (let i = 0; i < np; i++) {
       let norm = 0;

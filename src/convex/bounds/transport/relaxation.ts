@@ -56,7 +56,7 @@ export class Relaxation {
   R!: Float64Array;
   Q!: Float64Array;
   scratch!: Float64Array;
-  #YP!: Float64Array;
+  YP!: Float64Array;
   #YS!: Float64Array;
   #XI!: Float64Array;
   #T!: Float64Array;
@@ -101,7 +101,7 @@ export class Relaxation {
     this.YN = take(nn * RANK);
     this.#YS = take(nn * RANK);
     this.#T = take(nn * RANK);
-    this.#YP = take((np + 1) * RANK);
+    this.YP = take((np + 1) * RANK);
     this.#XI = take((np + 1) * RANK);
     this.#W = take((np + 1) * RANK);
     if (this.#saved === null) this.#pack(this.side.N, this.XN);
@@ -116,12 +116,25 @@ export class Relaxation {
 
   /** Sets up a node; U, Pi and lam are to be filled by the caller. */
   open(pu: Int32Array, path: readonly SignedRow[], lam: Float64Array): void {
-    const { side, d } = this;
     this.pu = pu;
     this.np = pu.length;
     this.path = path;
     this.lam = lam;
     this.#pack(pu, this.XP);
+    this.#setBase();
+    this.#theta.fill(0);
+  }
+
+  /** To be called when the weights of the side have changed. */
+  reweigh(): void {
+    this.side.N.forEach((j, at) => {
+      this.q[at] = -this.side.v[j];
+    });
+    this.#setBase();
+  }
+
+  #setBase(): void {
+    const { side, d, pu, path } = this;
     this.base.fill(0);
     const add = (i: number, weight: number): void => {
       for (let k = 0; k < d; k++) this.base[k] += weight * side.Z[i * d + k];
@@ -129,7 +142,6 @@ export class Relaxation {
     for (const i of pu) add(i, side.v[i] / 2);
     for (const j of side.N) add(j, side.v[j] / 2);
     for (const { row, sign } of path) if (sign > 0 && side.v[row] > 0) add(row, side.v[row]);
-    this.#theta.fill(0);
   }
 
   /** Sets the step of the multipliers. */
@@ -156,7 +168,7 @@ export class Relaxation {
     const cols = np + 1;
     const scale = this.#normalize(x);
     const XI = this.#XI;
-    compute.gemm(false, false, np, RANK, d, 1, this.XP, d, this.U, RANK, 0, this.#YP, RANK);
+    compute.gemm(false, false, np, RANK, d, 1, this.XP, d, this.U, RANK, 0, this.YP, RANK);
     compute.gemm(false, false, nn, RANK, d, 1, this.XN, d, this.U, RANK, 0, this.YN, RANK);
     for (let j = 0; j < nn; j++) {
       const rate = this.rate[j];
@@ -183,12 +195,12 @@ export class Relaxation {
       for (let c = 0; c < RANK; c++) {
         const k = i * RANK + c;
         const xi = XI[k];
-        value += weight * xi * this.#YP[k];
-        const g = weight * this.#YP[k] - 0.5 * this.#W[k];
+        value += weight * xi * this.YP[k];
+        const g = weight * this.YP[k] - 0.5 * this.#W[k];
         this.#W[k] = g;
         along += g * xi;
         norm += x[at + k] * x[at + k];
-        this.#YP[k] = weight * xi;
+        this.YP[k] = weight * xi;
       }
       norm = 1 / Math.sqrt(norm);
       for (let c = 0; c < RANK; c++) {
@@ -196,7 +208,7 @@ export class Relaxation {
         gradient[at + k] = norm > 1e-150 && norm < 1e150 ? -(this.#W[k] - along * XI[k]) * norm : 0;
       }
     }
-    compute.gemm(true, false, d, RANK, np, 1, this.XP, d, this.#YP, RANK, 1, this.#GU, RANK);
+    compute.gemm(true, false, d, RANK, np, 1, this.XP, d, this.YP, RANK, 1, this.#GU, RANK);
     return -this.#finish(value, scale, gradient);
   };
 
@@ -204,18 +216,18 @@ export class Relaxation {
   readonly fixed = (x: Float64Array, gradient: Float64Array): number => {
     const { compute, d, np } = this;
     const scale = this.#normalize(x);
-    compute.gemm(false, false, np, RANK, d, 1, this.R, d, this.U, RANK, 0, this.#YP, RANK);
+    compute.gemm(false, false, np, RANK, d, 1, this.R, d, this.U, RANK, 0, this.YP, RANK);
     let value = 0;
     for (let i = 0; i < np; i++) {
       let norm = 0;
-      for (let c = i * RANK; c < (i + 1) * RANK; c++) norm += this.#YP[c] * this.#YP[c];
+      for (let c = i * RANK; c < (i + 1) * RANK; c++) norm += this.YP[c] * this.YP[c];
       norm = Math.sqrt(norm + 1e-30);
       value += norm / 2;
-      for (let c = i * RANK; c < (i + 1) * RANK; c++) this.#YP[c] *= 0.5 / norm;
+      for (let c = i * RANK; c < (i + 1) * RANK; c++) this.YP[c] *= 0.5 / norm;
     }
     compute.gemm(false, false, d, RANK, d, 2, this.Q, d, this.U, RANK, 0, this.#GU, RANK);
     for (let k = 0; k < d * RANK; k++) value += (this.#GU[k] * this.U[k]) / 2;
-    compute.gemm(true, false, d, RANK, np, 1, this.R, d, this.#YP, RANK, 1, this.#GU, RANK);
+    compute.gemm(true, false, d, RANK, np, 1, this.R, d, this.YP, RANK, 1, this.#GU, RANK);
     return -this.#finish(value, scale, gradient, this.linear);
   };
 
@@ -225,14 +237,28 @@ export class Relaxation {
   /** xi_i = R_i U / |R_i U| into `xi` (np x RANK), the norms into `s`. */
   signs(xi: Float64Array, s: Float64Array): void {
     const { compute, d, np } = this;
-    compute.gemm(false, false, np, RANK, d, 1, this.R, d, this.U, RANK, 0, this.#YP, RANK);
+    compute.gemm(false, false, np, RANK, d, 1, this.R, d, this.U, RANK, 0, this.YP, RANK);
     for (let i = 0; i < np; i++) {
       let norm = 0;
-      for (let c = i * RANK; c < (i + 1) * RANK; c++) norm += this.#YP[c] * this.#YP[c];
+      for (let c = i * RANK; c < (i + 1) * RANK; c++) norm += this.YP[c] * this.YP[c];
       norm = Math.sqrt(norm);
       s[i] = norm;
-      for (let c = 0; c < RANK; c++) xi[i * RANK + c] = norm > 0 ? this.#YP[i * RANK + c] / norm : c === 0 ? 1 : 0;
+      for (let c = 0; c < RANK; c++) xi[i * RANK + c] = norm > 0 ? this.YP[i * RANK + c] / norm : c === 0 ? 1 : 0;
     }
+  }
+
+  /** y_i = U'z_i of the undetermined rows of P into YP. */
+  projectRows(): void {
+    this.compute.gemm(false, false, this.np, RANK, this.d, 1, this.XP, this.d, this.U, RANK, 0, this.YP, RANK);
+  }
+
+  /** y_j = U'z_j of N into YN, and xi_i'y_j for the given xi (np x RANK) and for e_1 into B. */
+  products(xi: Float64Array): void {
+    const { compute, d, nn, np, YN, B } = this;
+    this.#XI.set(xi);
+    for (let c = 0; c < RANK; c++) this.#XI[np * RANK + c] = c === 0 ? 1 : 0;
+    compute.gemm(false, false, nn, RANK, d, 1, this.XN, d, this.U, RANK, 0, YN, RANK);
+    compute.gemm(false, true, nn, np + 1, RANK, 1, YN, RANK, this.#XI, RANK, 0, B, np + 1);
   }
 
   /** What the move from Pi to the multipliers in B is worth: sum |B_j - Pi_j|^2 / (4 rate_j). */
@@ -254,15 +280,14 @@ export class Relaxation {
 
   /**
    * F itself at the point of the last call of {@link envelope}; no multipliers give a smaller bound (when the rows of the path
-   * have their signs). With `activations` (one entry a row of the side) also the values that stand for (z_i'u)_+ there, of
-   * which F is the sum with weights v. Overwrites B.
+   * have their signs). Overwrites B.
    */
-  attained(activations: Float64Array | null): number {
+  attained(): number {
     const { compute, d, np, nn, side, U, B, YN } = this;
     const cols = np + 1;
     const XI = this.#XI;
     compute.gemm(false, true, nn, cols, RANK, 1, YN, RANK, XI, RANK, 0, B, cols);
-    compute.gemm(false, false, np, RANK, d, 1, this.XP, d, U, RANK, 0, this.#YP, RANK);
+    compute.gemm(false, false, np, RANK, d, 1, this.XP, d, U, RANK, 0, this.YP, RANK);
     let value = 0;
     for (let j = 0; j < nn; j++) {
       let largest = 0;
@@ -271,20 +296,17 @@ export class Relaxation {
         if (size > largest) largest = size;
       }
       value -= (this.q[j] * (YN[j * RANK] + largest)) / 2;
-      if (activations !== null) activations[side.N[j]!] = (YN[j * RANK] + largest) / 2;
     }
     for (let i = 0; i < np; i++) {
-      let along = this.#YP[i * RANK];
-      for (let c = i * RANK; c < (i + 1) * RANK; c++) along += XI[c] * this.#YP[c];
+      let along = this.YP[i * RANK];
+      for (let c = i * RANK; c < (i + 1) * RANK; c++) along += XI[c] * this.YP[c];
       value += (side.v[this.pu[i]!]! * along) / 2;
-      if (activations !== null) activations[this.pu[i]!] = along / 2;
     }
     for (const { row, sign } of this.path) {
       if (side.v[row]! < 0 || sign < 0) continue;
       let along = 0;
       for (let k = 0; k < d; k++) along += side.Z[row * d + k]! * U[k * RANK];
       value += side.v[row]! * along;
-      if (activations !== null) activations[row] = along;
     }
     return value;
   }

@@ -56,9 +56,23 @@ export function scaledSide(problem: SideProblem): ScaledSide {
     Z: scaledZ,
     v: scaledV,
     norms,
-    allowance: 4 * (d + Math.sqrt(n) + 4) * 2 ** -53 * mass,
+    allowance: allowanceFor(d, n, mass),
     extreme: vUnit > 2 ** 100 || vUnit < 2 ** -80,
   };
+}
+
+/** The same rows with other weights of the same signs, in the same units. */
+export function reweighted(side: ScaledSide, weights: Float64Array): ScaledSide {
+  const { n, r, Z } = side.problem;
+  const v = Float64Array.from(weights, (t) => t / side.vUnit);
+  let mass = 0;
+  for (const rows of [side.P, side.N]) for (const i of rows) mass += Math.abs(v[i]) * side.norms[i];
+  return { ...side, problem: { n, r, Z, v: weights }, v, allowance: allowanceFor(side.d, n, mass) };
+}
+
+/** What rounding can take from a bound: all sums are of numbers that add up to `mass`. */
+function allowanceFor(d: number, n: number, mass: number): number {
+  return 4 * (d + Math.sqrt(n) + 4) * 2 ** -53 * mass;
 }
 
 function largestEntry(x: Float64Array): number {
