@@ -54,6 +54,12 @@ export function describe(step: usize, win: Window): void {
   win.roomLines = win.pairs ? win.roomLine : 1;
 }
 
+/** What a window leaves where in its room: with the same number, the margins are as they were. */
+export function roomShape(win: Window): i64 {
+  const sizes = (<i64>win.roomLine << 40) | (<i64>win.w << 20) | (<i64>win.left << 2);
+  return sizes | (<i64>win.circular << 1) | <i64>win.pairs;
+}
+
 /** i mod n, not negative. */
 // @ts-ignore: decorator
 @inline

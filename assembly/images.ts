@@ -18,7 +18,7 @@ import {
   tensorBytes,
   TOTAL,
 } from "./image-step";
-import { describe, sumColumns, sumRows, Window } from "./image-window";
+import { describe, roomShape, sumColumns, sumRows, Window } from "./image-window";
 import { bytes, madd } from "./simd";
 
 /**
@@ -47,6 +47,7 @@ function pair(
   record: bool, steps: i32, program: usize, x: usize, y: usize, numbers1: usize, numbers2: usize,
   table: usize, rooms: usize, roomSize: usize, win: Window,
 ): void {
+  let cleared: i64 = -1;
   for (let s = 0; s < steps; s++) {
     const step = program + bytes<f64>(s * STEP);
     const kind = int(step, 0);
@@ -60,19 +61,35 @@ function pair(
       const next = step + bytes<f64>(STEP);
       const nextKind = s + 1 < steps ? int(next, 0) : -1;
       const fused = win.pairs && !record && nextKind >= DUAL;
-      memory.fill(rooms, 0, 2 * roomSize);
+      if (roomShape(win) != cleared) {
+        memory.fill(rooms, 0, 2 * roomSize);
+        cleared = roomShape(win);
+      }
       const block = bytes<f64>((win.pairs ? win.ow : 1) * win.outLine);
       let outK = toK;
       let outTheta = toTheta;
-      for (let o = 0; o < win.oh; o++) {
-        const end = win.pairs ? win.oh : o + 1;
-        for (let p = win.pairs ? 0 : o; p < end; p++) {
-          sumRows(win, k, o, p, rooms);
-          sumRows(win, theta, o, p, rooms + roomSize);
-          sumColumns(win, step, rooms, rooms + roomSize, outK, outTheta);
-          if (fused) activateBlock(next, o, p, outK, outTheta, numbers1, numbers2);
-          outK += block;
-          outTheta += block;
+      if (win.pairs) {
+        for (let o = 0; o < win.oh; o++) {
+          for (let p = 0; p < win.oh; p++) {
+            sumRows(win, k, o, p, rooms);
+            sumRows(win, theta, o, p, rooms + roomSize);
+            sumColumns(win, step, rooms, rooms + roomSize, outK, outTheta);
+            if (fused) activateBlock(next, o, p, outK, outTheta, numbers1, numbers2);
+            outK += block;
+            outTheta += block;
+          }
+        }
+      } else {
+        // All rows, then all columns: what is read across the seams of vectors must have left the store buffer.
+        const gap = bytes<f64>(win.roomLine);
+        let room = rooms;
+        for (let o = 0; o < win.oh; o++, room += gap) {
+          sumRows(win, k, o, o, room);
+          sumRows(win, theta, o, o, room + roomSize);
+        }
+        room = rooms;
+        for (let o = 0; o < win.oh; o++, room += gap, outK += block, outTheta += block) {
+          sumColumns(win, step, room, room + roomSize, outK, outTheta);
         }
       }
       swap(table, 0, SPARE);

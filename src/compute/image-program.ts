@@ -142,7 +142,7 @@ export function imageNeeds(steps: readonly ImageStep[]): ImageNeeds {
       tensor = Math.max(tensor, tensorLength(outHeight, outWidth, pairs));
       const last = (lineOf(outWidth) - 1) * step.strideWidth + step.filterWidth;
       const side = lineOf(Math.max(step.left + lineOf(width), last) + 2);
-      room = Math.max(room, pairs ? side * side : side);
+      room = Math.max(room, side * (pairs ? side : outHeight));
     }
   }
   const first = steps[0];

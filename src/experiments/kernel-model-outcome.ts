@@ -28,6 +28,8 @@ export interface KernelRecord {
   readonly kernel: KernelName;
   readonly architecture: Architecture;
   readonly architectureText: string;
+  /** The same as it was given, or the name of its file. */
+  readonly shownArchitecture: string;
   readonly regression: KernelRegression;
   /** Outputs on the training and on the held-out rows. */
   readonly fitted: Matrix;
@@ -96,9 +98,9 @@ function kernelJson(record: KernelRecord): KernelFitJson {
   };
 }
 
-/** What a kernel regression is, in plain sentences, the headline first. */
-export function kernelVerdict({ model, problem, result }: KernelFitJson): string[] {
-  const { ridge, ridgeChosen, architecture, rows } = problem;
+/** What a kernel regression is, in plain sentences, the headline first. The architecture is for people. */
+export function kernelVerdict({ model, problem, result }: KernelFitJson, architecture: string): string[] {
+  const { ridge, ridgeChosen, rows } = problem;
   const name = model === "ntk" ? "tangent kernel" : "covariance";
   const shown = (value: number): string => String(Number(value.toPrecision(3)));
   const how = ridgeChosen
@@ -125,7 +127,7 @@ export function makeKernelOutcome(record: KernelRecord): KernelOutcome {
   const { dataset, kernel, architecture, regression, evaluation, baselines, interrupted } = record;
   const { preprocessing, target, train } = dataset;
   const json = kernelJson(record);
-  const verdict = kernelVerdict(json);
+  const verdict = kernelVerdict(json, record.shownArchitecture);
   const { ridge, dual, intercept, signalVariance } = regression;
   const model = {
     kernel,

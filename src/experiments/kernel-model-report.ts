@@ -15,7 +15,7 @@ export function kernelReport(record: KernelRecord, json: KernelFitJson, verdict:
   const samples = test === null ? dataset.train : dataset.test!;
   return {
     title: `${baseName(settings.data)}: ${target.name}`,
-    subtitle: `kernel regression, ${json.problem.architecture}`,
+    subtitle: `kernel regression, ${record.shownArchitecture}`,
     badge: json.result.status === "exact" ? "Solved exactly" : "Interrupted",
     status: json.result.status,
     verdict,

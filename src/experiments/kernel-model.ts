@@ -9,6 +9,7 @@ import {
   type KernelRegression,
   kernelRegression,
   type RegressionModel,
+  type RegressionOptions,
   regressionOutputs,
   summarizeKernel,
 } from "../tangent/index.ts";
@@ -19,10 +20,13 @@ import { readArchitecture } from "./kernel.ts";
 import { kernelMatrix, MEMORY_ROWS, tableEngine } from "./kernel-matrix.ts";
 import { type KernelOutcome, type KernelRecord, makeKernelOutcome } from "./kernel-model-outcome.ts";
 import { DEFAULT_ARCHITECTURE, type KernelFitSettings } from "./kernel-model-settings.ts";
+import { regressOnDisk, type TiledResult, tileBytes } from "./kernel-tiles.ts";
 import { measureOutputs } from "./measure.ts";
 import { emitData, loadFitData, type PipelineContext } from "./pipeline.ts";
 import { chooseCoding, codeTargets, outputNames } from "./problem.ts";
 
+/** Most training rows. */
+const MOST_ROWS = 30_000;
 /** Share of the time for the baselines. */
 const BASELINE_SHARE = 0.1;
 /** Progress is told at most this often, in seconds. */
@@ -42,7 +46,7 @@ type KernelContext = Pick<PipelineContext, "emit" | "cancelled" | "now" | "start
  * @throws FitCancelled when cancelled before there is a regression.
  */
 export async function runKernelFit(settings: KernelFitSettings, context: KernelContext): Promise<KernelOutcome> {
-  const dataset = loadFitData(settings);
+  const dataset = loadFitData(settings, true);
   emitData(settings, dataset, null, context.emit);
   const compute = await createCompute(settings.threads === undefined ? {} : { threads: settings.threads });
   try {
@@ -70,7 +74,8 @@ function fitDataset(
   const tell = progressTeller(context);
 
   // 1. The problem.
-  const architecture = readArchitecture(settings.arch ?? DEFAULT_ARCHITECTURE, null);
+  const shownArchitecture = settings.arch ?? DEFAULT_ARCHITECTURE;
+  const architecture = readArchitecture(shownArchitecture, null);
   const engine = tableEngine(architecture, train.X.cols, kernel);
   checkSize(train.X.rows, settings.data);
   const coding = chooseCoding("squared", target);
@@ -90,33 +95,34 @@ function fitDataset(
   more.forEach(note);
 
   // 2. The kernel matrix, 3. the regression.
-  const K = kernelMatrix(compute, engine, kernel, train.X, (share) => tell("kernel", share));
-  const regression = kernelRegression(compute, K, Y, {
-    ridge,
-    expired,
-    progress: (share) => tell("ridge", share),
-  });
+  const options = { ridge, expired, progress: (share: number) => tell("ridge", share) };
+  const ofKernel = (share: number): void => tell("kernel", share);
+  const isLarge = train.X.rows > MEMORY_ROWS;
+  if (isLarge) note(`the kernel matrix is kept on the disk: ${gigabytes(train.X.rows)} in ${settings.out} for a while`);
+  const { regression, summary, largestEigenvalue } = isLarge
+    ? regressOnDisk(compute, engine, kernel, train.X, Y, settings.out, options, ofKernel)
+    : regressInMemory(compute, kernelMatrix(compute, engine, kernel, train.X, ofKernel), Y, options);
   regressionNotes(regression, settings, cancelled()).forEach(note);
 
   // 4. What it is worth.
   const model: RegressionModel = { engine, kernel, inputs: train.X, ...regression };
   const outputs = (X: Matrix): Matrix => (X === train.X ? regression.fitted : regressionOutputs(compute, model, X));
   const test = dataset.test === null ? null : outputs(dataset.test.X);
-  const readRows = (from: number, count: number) => K.data.subarray(from * K.cols, (from + count) * K.cols);
   const record: KernelRecord = {
     settings,
     dataset,
     kernel,
     architecture,
     architectureText: architectureText(architecture),
+    shownArchitecture,
     regression,
     fitted: regression.fitted,
     test,
     evaluation: evaluate(dataset, "scores", (X) => (X === dataset.test?.X ? test! : outputs(X))),
     leaveOneOut: measureOutputs(target, "scores", regression.leaveOneOut, train.y),
     baselines,
-    summary: summarizeKernel(compute, K.rows, readRows, centered(Y)),
-    largestEigenvalue: regression.eigenvalues?.at(-1) ?? largestEigenvalue(compute, K),
+    summary,
+    largestEigenvalue,
     notes,
     backend: compute.info,
     interrupted: cancelled(),
@@ -125,12 +131,27 @@ function fitDataset(
   return makeKernelOutcome(record);
 }
 
-/** @throws DataError for more rows than fit. */
+/** The regression with a whole kernel matrix, and what else the matrix says. */
+function regressInMemory(compute: Compute, K: Matrix, Y: Matrix, options: RegressionOptions): TiledResult {
+  const regression = kernelRegression(compute, K, Y, options);
+  const readRows = (from: number, count: number) => K.data.subarray(from * K.cols, (from + count) * K.cols);
+  return {
+    regression,
+    summary: summarizeKernel(compute, K.rows, readRows, centered(Y)),
+    largestEigenvalue: regression.eigenvalues?.at(-1) ?? largestOf(compute, K),
+  };
+}
+
+function gigabytes(rows: number): string {
+  return `${(tileBytes(rows) / 1e9).toPrecision(2)} GB`;
+}
+
+/** @throws DataError for more rows than a day has time for. */
 function checkSize(rows: number, file: string): void {
-  if (rows <= MEMORY_ROWS) return;
-  throw new DataError(`kernel regression holds ${rows} x ${rows} numbers: more than ${MEMORY_ROWS} rows do not fit`, {
+  if (rows <= MOST_ROWS) return;
+  throw new DataError(`kernel regression takes time as the cube of the rows: ${rows} are more than ${MOST_ROWS}`, {
     code: "kernel-rows",
-    hint: `hold out more rows with --split, such as --split ${(1 - Math.floor((10 * MEMORY_ROWS) / rows) / 10).toFixed(1)}, or train a ReLU network`,
+    hint: `hold out more rows with --split, such as --split ${(1 - Math.floor((10 * MOST_ROWS) / rows) / 10).toFixed(1)}, or train a ReLU network`,
     place: { file },
   });
 }
@@ -160,7 +181,7 @@ function regressionNotes(
   return notes;
 }
 
-function largestEigenvalue(compute: Compute, K: Matrix): number {
+function largestOf(compute: Compute, K: Matrix): number {
   const whole = outsideMatrix(compute, K.rows, K.cols, K.data);
   const operator = {
     size: K.rows,

@@ -9,7 +9,6 @@ import {
   type Training,
   timeToShare,
 } from "../tangent/index.ts";
-import { column } from "./problem.ts";
 
 /** How training with a kernel goes: on half the summed squares, from outputs of zero, to centered targets. */
 export interface KernelTraining {
@@ -68,7 +67,7 @@ export function kernelTraining(
       }
     },
   };
-  const parts = Array.from({ length: Y.cols }, (_, q) => column(Y, q))
+  const parts = Array.from({ length: Y.cols }, (_, q) => Y.data.filter((_value, k) => k % Y.cols === q))
     .filter((y) => y.some((value) => value !== 0))
     .map((y) => lanczosResidual(compute, operator, y, isHeld ? STEPS : STEPS_OUTSIDE));
   const [low, high] = (["low", "high"] as const).map((side) => joined(parts.map((part) => part[side])));

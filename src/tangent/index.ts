@@ -27,5 +27,6 @@ export * from "./regression-outputs.ts";
 export { lanczosResidual, type ResidualBrackets } from "./residual-lanczos.ts";
 export { matrixSpectrum, type SpectrumEnds, spectrumEnds } from "./spectrum.ts";
 export { taylorModel } from "./taylor.ts";
+export { type TiledKernel, type TileStore, tiledProduct, tiledRegression } from "./tiled-cholesky.ts";
 export * from "./types.ts";
 export { vectorEngine } from "./vectors.ts";

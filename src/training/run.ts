@@ -1,5 +1,6 @@
 import type { RealArray } from "../compute/types.ts";
 import type { Measurement, Monitor } from "./monitor.ts";
+import { subsetOf } from "./step-size.ts";
 import type { StepResult, Trainer, TrainingData } from "./trainer.ts";
 
 /** When a training ends: the first that is reached. Infinity and null: never. */
@@ -82,8 +83,8 @@ export function evaluateAll<A extends RealArray>(trainer: Trainer<A>, test: Trai
   return { step: trainer.steps, ...whole(trainer.data), test: test === null ? null : whole(test) };
 }
 
-/** A loss that grew by so much may be the last finite one. */
-const SUSPICIOUS = 10;
+/** Samples on which outputs must be finite for monitors to look at anything. */
+const PROBE = 64;
 
 /**
  * Trains until a rule says stop: an event a step, and before it one for each logged step with the objective over all
@@ -106,13 +107,24 @@ export function* runTraining<A extends RealArray>(run: TrainingRun<A>): Generato
   const observe = (step: number, due: readonly Monitor[]): Measurement[] =>
     due.flatMap((monitor) => monitor.observe(step));
 
+  const count = Math.min(PROBE, trainer.data.n);
+  const rows = Uint32Array.from({ length: count }, (_, k) => Math.floor((k * trainer.data.n) / count));
+  const probe = monitors.length === 0 ? null : subsetOf(trainer.data, rows);
+  const isSound = (): boolean => probe === null || Number.isFinite(trainer.evaluate(trainer.theta, null, probe).loss);
+
   let evaluation = evaluateAll(trainer, test);
-  const isFinite = Number.isFinite(evaluation.loss);
+  const isStartFinite = Number.isFinite(evaluation.loss);
   // A restored training has told this already.
   if (trainer.steps === 0) {
-    yield { kind: "log", step: 0, seconds: seconds(), evaluation, measurements: observe(0, isFinite ? monitors : []) };
+    yield {
+      kind: "log",
+      step: 0,
+      seconds: seconds(),
+      evaluation,
+      measurements: observe(0, isStartFinite ? monitors : []),
+    };
   }
-  if (!isFinite) return end("diverged", evaluation);
+  if (!isStartFinite) return end("diverged", evaluation);
   let reason: StopReason | null = isReached(evaluation.loss, evaluation.accuracy);
   while (reason === null) {
     if (run.cancelled()) reason = "cancelled";
@@ -126,10 +138,9 @@ export function* runTraining<A extends RealArray>(run: TrainingRun<A>): Generato
     // The loss of a whole batch is the objective before its step: a sign that it is time to look.
     const isNear = isWhole && isReached(result.loss, result.correct / result.samples) !== null;
     const watching = monitors.filter((monitor) => trainer.steps % monitor.every === 0);
-    const isSuspicious = watching.length > 0 && result.loss > SUSPICIOUS * evaluation.loss;
-    const isDue = isNear || isSuspicious || isPaced(trainer.steps, every);
+    const isDue = isNear || isPaced(trainer.steps, every);
     if (isDue) evaluation = evaluateAll(trainer, test);
-    const measurements = Number.isFinite(evaluation.loss) ? observe(trainer.steps, watching) : [];
+    const measurements = watching.length > 0 && isSound() ? observe(trainer.steps, watching) : [];
     if (isDue || measurements.length > 0) {
       const shown = isDue ? evaluation : null;
       yield { kind: "log", step: trainer.steps, seconds: seconds(), evaluation: shown, measurements };

@@ -141,6 +141,43 @@ onEveryBackend("imagePairs", (compute) => {
     }
   });
 
+  test("imagePairs clears the margins that an earlier window of another kind left", () => {
+    for (const pairs of [false, true]) {
+      const sides = [
+        [5, 7],
+        [5, 6],
+        [3, 5],
+      ] as const;
+      const list: Partial<ImageStep>[] = [{ kind: "input", w: 0.5, id: 2, height: 5, width: 7, pairs }];
+      // Circular and not, of equal and of shrinking sizes.
+      const windows = [
+        [0, 0, true],
+        [0, 0, false],
+        [0, 0, true],
+        [0, 1, false],
+        [1, 1, false],
+        [1, 2, false],
+        [2, 2, true],
+        [2, 2, false],
+      ] as const;
+      for (const [from, to, circular] of windows) {
+        const [[height, width], [outHeight, outWidth]] = [sides[from], sides[to]];
+        const size = { height, width, outHeight, outWidth, filterHeight: 3, filterWidth: 3, top: 1, left: 1 };
+        list.push({ kind: "conv", w: 0.3, a: 0.2, b: 0.1, pairs, circular, ...size });
+      }
+      list.push({ kind: pairs ? "total" : "mean", height: 3, width: 5, pairs });
+      const steps = list.map((step) => ({ ...STEP, ...step }));
+      compute().scope((scope) => {
+        const fast = run(compute().imagePairs, scope, steps, 2, 2, false);
+        const naive = run(imagePairsReference, scope, steps, 2, 2, false);
+        fast.forEach((values, k) => {
+          const size = Math.max(1, ...naive[k]!.map(Math.abs));
+          expect(difference(values, naive[k]!) / size).toBeLessThan(1e-13);
+        });
+      });
+    }
+  });
+
   test("imagePairs with lower leaves the upper half alone, whatever the number of threads", () => {
     const steps = program(5, 6, true, false, 1);
     compute().scope((scope) => {

@@ -8,6 +8,9 @@ import {
   multiclassMetrics,
   predictedClasses,
   regressionMetrics,
+  severalMetrics,
+  softmaxLosses,
+  softmaxProbabilities,
   softplus,
 } from "../../src/experiments/metrics.ts";
 

@@ -138,7 +138,11 @@ describe.each(BACKENDS)("makeEngine in f32 ($backend)", (options) => {
 
   test("gram and gramTiles in f32 give the block of the engine in half of the memory", () => {
     const X = normalMatrix("tiles", 30, 5);
-    const problem = { architecture: parseArchitecture("dense(9) gelu dense(1)"), input: [5], trained: "all" as const };
+    const problem = {
+      architecture: parseArchitecture("dense(9) gelu dense(1)"),
+      input: [5] as const,
+      trained: "all" as const,
+    };
     const engine = makeEngine({ ...problem, kernels: BOTH }, { precision: "f32" });
     const double = makeEngine({ ...problem, kernels: BOTH });
     expect(engine.precision).toBe("f32");

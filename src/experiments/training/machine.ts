@@ -8,6 +8,7 @@ import {
   symmetricModel,
   trainedRanges,
 } from "../../network/deep/index.ts";
+import { forwardOperations } from "../../tangent/empirical/costs.ts";
 import { taylorModel } from "../../tangent/index.ts";
 import { gaussNewtonNorm, sampleOrder, subsetOf, type TrainingSettings } from "../../training/index.ts";
 import type { PosedTraining } from "./pose.ts";
@@ -89,6 +90,15 @@ export function outputsOf<A extends RealArray>(model: Model<A>, theta: A, X: Rea
 /** Most samples that the curvature is measured on, and most batches. */
 const MOST_CURVATURE_SAMPLES = 4096;
 const MOST_BATCHES = 4;
+
+/** Floating-point operations of {@link curvatureAtStart} with n samples, about. */
+export function curvatureOperations(graph: NetworkGraph, n: number): number {
+  // A product takes two forward and two backward passes, each with a product or two a layer.
+  return PRODUCTS * 4 * Math.min(n, MOST_CURVATURE_SAMPLES) * forwardOperations(graph);
+}
+
+/** Products that an eigenvalue takes, about. */
+const PRODUCTS = 30;
 
 /**
  * The largest eigenvalue of the Gauss-Newton matrix at the parameters that a seed gives: over all samples (4,096 of them

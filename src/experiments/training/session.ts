@@ -16,13 +16,14 @@ import {
   type TrainingCheckpoint,
   type TrainingEnd,
   type TrainingEvent,
+  type TrainingSettings,
   type UpdateRule,
 } from "../../training/index.ts";
 import { FitCancelled } from "../fit-types.ts";
 import { VERSION } from "../version.ts";
 import { checkTrainingResumable, type StoredCheckpoint, writeTrainingCheckpoint } from "./checkpoint.ts";
 import { loadTraining } from "./load.ts";
-import { curvatureAtStart, type Machine, makeModel, outputsOf } from "./machine.ts";
+import { curvatureAtStart, curvatureOperations, type Machine, makeModel, outputsOf } from "./machine.ts";
 import { makeTrainOutcome } from "./outcome.ts";
 import { type PosedTraining, poseTraining } from "./pose.ts";
 import type { MakeArray, TrainingInputs } from "./samples.ts";
@@ -167,14 +168,16 @@ function session<A extends RealArray>(
     const { end, measured } = drive(facts, trainer, monitors, work, resumed?.record.seconds ?? 0, context);
     if (end.reason === "cancelled" && end.step === 0) throw new FitCancelled();
     // 5. What is saved: the parameters at the end, or those of the last checkpoint before training diverged.
-    const last = end.reason === "diverged" ? work.checkpoint() : null;
+    const isDiverged = end.reason === "diverged";
+    const last = isDiverged ? work.checkpoint() : null;
     if (last !== null) trainer.restore(last.training);
+    const known = curvature ?? (isDiverged ? cheapCurvature(compute, posed, trainer.settings) : null);
     const size = (samples: { readonly n: number; readonly X: RealArray }): Float64Array =>
       outputsOf(model, trainer.theta, samples.X, samples.n);
     return makeTrainOutcome({
       ...facts,
       end,
-      last: end.reason === "diverged" ? evaluateAll(trainer, posed.test) : end.evaluation,
+      last: isDiverged ? evaluateAll(trainer, posed.test) : end.evaluation,
       measured,
       theta: trainer.theta.slice(),
       center: center?.slice() ?? null,
@@ -182,7 +185,7 @@ function session<A extends RealArray>(
       savedSteps: trainer.steps,
       batch,
       trainedParameters,
-      stable: curvature === null ? null : stableRate(rule, curvature),
+      stable: known === null ? null : stableRate(rule, known),
       outputs: { train: size(inputs.train), test: inputs.test === null ? null : size(inputs.test) },
       history: work.history(),
       checkpoint: writeTrainingCheckpoint(stored(facts, trainer, trainer.checkpoint(), work, end.seconds)),
@@ -204,6 +207,15 @@ function chooseRate(
   const largest = stableRate(rule, curvature);
   // Nothing bends: every step size is stable.
   return largest === null ? { rate: 1, curvature } : { rate: SAFETY * largest, curvature };
+}
+
+/** Operations that a curvature may take when it only explains something. */
+const CHEAP_OPERATIONS = 1e11;
+
+/** The curvature at the start, where that does not take long. */
+function cheapCurvature(compute: Compute, posed: PosedTraining, settings: TrainingSettings): number | null {
+  const { graph, data } = posed;
+  return curvatureOperations(graph, data.n) > CHEAP_OPERATIONS ? null : curvatureAtStart(compute, posed, settings);
 }
 
 function rateSentence(rate: number, curvature: number, loss: string, isBatched: boolean): string {

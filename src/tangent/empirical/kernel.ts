@@ -77,8 +77,9 @@ export function empiricalNtk(
   options: EmpiricalOptions = {},
 ): EmpiricalKernel {
   checkNetwork(network, X2 === null ? [X1] : [X1, X2]);
-  const limitBytes = (compute.memoryLimit - compute.bytesInUse) / 2;
-  const decision = decide(network.graph, X1.rows, X2?.rows ?? null, { limitBytes, ...options });
+  const free = compute.memoryLimit - compute.bytesInUse;
+  const limitBytes = Math.min(free, options.limitBytes ?? free / 2);
+  const decision = decide(network.graph, X1.rows, X2?.rows ?? null, { ...options, limitBytes });
   const { size, plan } = decision;
   const c = size.full ? size.outputs : 1;
   const [rows, cols] = [size.rows * c, size.cols * c];

@@ -141,15 +141,11 @@ function blockStrategy(
 /** Room for the passes of one column, and of as many rows as fit. */
 function productsStrategy({ graph, nodes, size, bytes, limitBytes }: Demand): Strategy | null {
   const column = tapeNumbers(graph, nodes, 1) + scratchNumbers(graph, 1, 1);
-  const bytesOf = (batch: number): number =>
-    bytes *
-    (2 * graph.parameters +
-      2 * graph.state +
-      column +
-      batch * tapeNumbers(graph, [], 2) +
-      scratchNumbers(graph, batch, 2));
-  let batch = Math.max(1, size.rows);
-  while (batch > 1 && bytesOf(batch) > Math.min(limitBytes, 4 * BATCH_BYTES)) batch = Math.ceil(batch / 2);
+  const row = tapeNumbers(graph, [], 2);
+  const fixed = 2 * graph.parameters + 2 * graph.state + column;
+  const bytesOf = (batch: number): number => bytes * (fixed + batch * row + scratchNumbers(graph, batch, 2));
+  let batch = Math.max(1, Math.min(size.rows, Math.floor((2 * BATCH_BYTES) / (bytes * row))));
+  while (batch > 1 && bytesOf(batch) > limitBytes) batch = Math.ceil(batch / 2);
   if (bytesOf(batch) > limitBytes) return null;
   const operations = productsOperations(graph, nodes, size);
   return { method: "products", groups: [], block: 1, batch, bytes: bytesOf(batch), operations };

@@ -3,7 +3,7 @@ import { hutchTrace, lanczos, type SymmetricOperator, spectralDensity } from "..
 import type { RealArray } from "../../compute/types.ts";
 import type { Measurement } from "../monitor.ts";
 import { rateAt } from "../updates.ts";
-import { COSTLY, type MonitorKind } from "./kind.ts";
+import { COSTLY, type MonitorKind, type MonitorWork } from "./kind.ts";
 import type { Observation } from "./observation.ts";
 import { beside, plain, STATEMENTS } from "./theory.ts";
 
@@ -12,6 +12,11 @@ const STEPS = 40;
 const TOLERANCE = 1e-3;
 const TRACE_PRODUCTS = 30;
 const DENSITY = { probes: 3, steps: 30 };
+
+/** The work of so many products with the curvature of n samples, and of keeping their images orthogonal. */
+function products(count: number, n: number): Partial<MonitorWork> {
+  return { passes: count * 6 * n, touches: count * 8, fixed: count * 4e7 };
+}
 
 /** A curvature of the objective, as estimated from the probed samples, on the trained parameters one range after the other. */
 function probedCurvature<A extends RealArray>(
@@ -72,7 +77,7 @@ export const sharpnessMonitor: MonitorKind = {
         maxSteps: Math.min(operator.size, STEPS),
       }).values[0];
     return {
-      passes: 3 * STEPS * 6 * n,
+      work: products(3 * STEPS, n),
       cost: `at most ${3 * STEPS} products with the curvature of ${n} samples`,
       observe(step) {
         observation.refresh();
@@ -99,7 +104,7 @@ export const traceMonitor: MonitorKind = {
     const { compute, n } = observation;
     const operators = (["hessian", "gauss-newton"] as const).map((kind) => probedCurvature(observation, kind));
     return {
-      passes: 2 * TRACE_PRODUCTS * 6 * n,
+      work: products(2 * TRACE_PRODUCTS, n),
       cost: `${2 * TRACE_PRODUCTS} products with the curvature of ${n} samples`,
       observe() {
         observation.refresh();
@@ -122,7 +127,7 @@ export const spectrumMonitor: MonitorKind = {
     const { compute, n } = observation;
     const operator = probedCurvature(observation, "hessian");
     return {
-      passes: DENSITY.probes * DENSITY.steps * 6 * n,
+      work: products(DENSITY.probes * DENSITY.steps, n),
       cost: `${DENSITY.probes * DENSITY.steps} products with the curvature of ${n} samples`,
       observe() {
         observation.refresh();

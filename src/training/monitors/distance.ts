@@ -1,6 +1,6 @@
 import type { Measurement } from "../monitor.ts";
-import { CHEAP, type MonitorKind } from "./kind.ts";
-import { beside, dataSeparation, plain, STATEMENTS } from "./theory.ts";
+import { CHEAP, type MonitorKind, SPECTRAL_NORM } from "./kind.ts";
+import { beside, plain, STATEMENTS } from "./theory.ts";
 import { layerDistances } from "./weights.ts";
 
 /** How far the weights have moved. */
@@ -10,8 +10,8 @@ export const distanceMonitor: MonitorKind = {
   share: CHEAP,
   make(observation) {
     const { layers, compute, theory, trainer } = observation;
-    const { data, model } = trainer;
-    const { separation } = dataSeparation(data.inputs, data.n, model.inputSize);
+    const { data } = trainer;
+    const { separation } = observation.separation;
     const bound =
       theory === null || !(separation > 0) || separation === Number.POSITIVE_INFINITY
         ? null
@@ -21,7 +21,7 @@ export const distanceMonitor: MonitorKind = {
         compute.norm2(rows * cols, observation.initial.subarray(from, from + rows * cols)) * Math.abs(scale),
     );
     return {
-      passes: 100 * layers.length,
+      work: { touches: 8, fixed: 2e7 + SPECTRAL_NORM * layers.length },
       cost: "a spectral norm for each trained layer",
       observe() {
         observation.refresh();

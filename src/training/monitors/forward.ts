@@ -32,7 +32,7 @@ export const forwardMonitor: MonitorKind = {
     const nodes = kinds.filter(({ operation }) => operation.name !== "add");
     const { separation } = dataSeparation(inputs, n, graph.sizes[0]!);
     return {
-      passes: n + nodes.length,
+      work: { passes: n, touches: 2, fixed: 5e7 + 2e7 * nodes.length },
       cost: "one forward pass over the probed samples",
       observe() {
         observation.refresh();
@@ -63,12 +63,12 @@ export const separationMonitor: MonitorKind = {
   name: "separation",
   about: "distances and norms of the inputs, once",
   share: 0,
-  make({ trainer: { data, model } }) {
+  make(observation) {
     return {
-      passes: data.n,
-      cost: "distances of at most 1024 inputs, once",
+      work: {},
+      cost: "distances of at most 512 inputs, once",
       observe() {
-        const { separation, normError, cosine } = dataSeparation(data.inputs, data.n, model.inputSize);
+        const { separation, normError, cosine } = observation.separation;
         return [
           beside("separation", separation, null, STATEMENTS.separation),
           plain("input-norm-error", normError),

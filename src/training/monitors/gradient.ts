@@ -2,7 +2,7 @@ import type { RealArray } from "../../compute/types.ts";
 import type { Measurement } from "../monitor.ts";
 import { CHEAP, type MonitorKind } from "./kind.ts";
 import type { Observation } from "./observation.ts";
-import { beside, dataSeparation, STATEMENTS } from "./theory.ts";
+import { beside, STATEMENTS } from "./theory.ts";
 
 /** The gradient over all samples between the bounds of Theorem 3. */
 export const gradientMonitor: MonitorKind = {
@@ -18,10 +18,10 @@ export const gradientMonitor: MonitorKind = {
     const { n } = data;
     // The statements are about half the sum of squares.
     const scale = theory !== null && data.loss.name === "squared" ? theory : null;
-    const { separation } = dataSeparation(data.inputs, n, trainer.model.inputSize);
+    const { separation } = observation.separation;
     const toSum = settings.reduction === "mean" ? n : 1;
     return {
-      passes: 3 * n,
+      work: { ownPasses: 3 * n, touches: 3, fixed: 1e7 },
       cost: "one forward and backward pass over all samples",
       observe(): Measurement[] {
         gradient.fill(0);

@@ -6,7 +6,7 @@ import { trainedNodes } from "../../tangent/empirical/nodes.ts";
 import type { Trained } from "../../tangent/index.ts";
 import type { Measurement } from "../monitor.ts";
 import { rateAt } from "../updates.ts";
-import { COSTLY, type MonitorKind } from "./kind.ts";
+import { COSTLY, type MonitorKind, SPECTRAL_NORM } from "./kind.ts";
 import type { Observation } from "./observation.ts";
 import { beside, plain, STATEMENTS } from "./theory.ts";
 import { layerDistances } from "./weights.ts";
@@ -107,7 +107,12 @@ export const kernelMonitor: MonitorKind = {
       return worst;
     };
     return {
-      passes: 6 * n * outputs,
+      // The eigenvalues, the products of Jacobians, and the rest.
+      work: {
+        passes: 6 * n * outputs,
+        touches: 10,
+        fixed: 60 * size ** 3 + 2e8 + SPECTRAL_NORM * layers.length,
+      },
       cost: `the kernel of ${n} samples and ${outputs} outputs`,
       observe(step) {
         if (trained === null || start === null) return [];

@@ -79,7 +79,7 @@ export const lazinessMonitor: MonitorKind = {
       return largest;
     };
     return {
-      passes: ROUNDS * 16 * n,
+      work: { passes: ROUNDS * 16 * n, touches: ROUNDS * 16, fixed: ROUNDS * 8e7 },
       cost: `${2 * ROUNDS} products with first and second derivatives of ${n} samples`,
       observe(): Measurement[] {
         observation.refresh();

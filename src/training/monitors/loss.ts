@@ -10,7 +10,7 @@ export const lossMonitor: MonitorKind = {
   make({ trainer }) {
     let last: { readonly step: number; readonly loss: number } | null = null;
     return {
-      passes: trainer.data.n,
+      work: { ownPasses: trainer.data.n, fixed: 1e7 },
       cost: "one forward pass over all samples",
       observe(step) {
         const { loss, correct } = trainer.evaluate();

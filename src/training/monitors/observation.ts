@@ -1,7 +1,7 @@
 import type { Compute, RealArray, Scope } from "../../compute/types.ts";
 import { type GraphNode, type NetworkGraph, type Series, Tape } from "../../network/deep/index.ts";
 import type { Trainer } from "../trainer.ts";
-import { type TheoryScale, theoryScale } from "./theory.ts";
+import { type DataSeparation, dataSeparation, type TheoryScale, theoryScale } from "./theory.ts";
 import { type WeightLayer, weightLayers } from "./weights.ts";
 
 /** What monitors are made for. */
@@ -87,9 +87,12 @@ export class Observation<A extends RealArray> {
     else throw new RangeError(`${setup.initial.length} initial parameters for a network of ${graph.parameters}`);
   }
 
-  /** Whether all samples are probed. */
-  get isWhole(): boolean {
-    return this.n === this.trainer.data.n;
+  #separation: DataSeparation | null = null;
+  /** Distances and norms of all inputs of the training. */
+  get separation(): DataSeparation {
+    const { data, model } = this.trainer;
+    this.#separation ??= dataSeparation(data.inputs, data.n, model.inputSize);
+    return this.#separation;
   }
 
   isTrained(node: GraphNode): boolean {

@@ -96,7 +96,11 @@ export const productsMonitor: MonitorKind = {
     const samples = Math.min(SAMPLES, observation.n);
     const last = layers.at(-1);
     return {
-      passes: observation.n + layers.length * 4 * STEPS * samples,
+      work: {
+        passes: observation.n + layers.length * 10 * STEPS * samples,
+        touches: 2,
+        fixed: layers.length * STEPS * 2e7,
+      },
       cost: `${STEPS} steps of power iteration on ${samples} samples for each of ${layers.length} layers, twice`,
       observe() {
         observation.refresh();

@@ -1,7 +1,7 @@
 import type { GraphNode } from "../../network/deep/index.ts";
 import type { Measurement } from "../monitor.ts";
 import { adversarialFlipLaw, adversarialFlips } from "./flips.ts";
-import { CHEAP, type MonitorKind } from "./kind.ts";
+import { CHEAP, type MonitorKind, SPECTRAL_NORM } from "./kind.ts";
 import { beside, STATEMENTS } from "./theory.ts";
 import { layerDistances } from "./weights.ts";
 
@@ -30,7 +30,7 @@ export const signsMonitor: MonitorKind = {
       ({ node }) => node.operation.rows === 1 && nodes.some((k) => k.inputs[0] === node.output),
     );
     return {
-      passes: n + 100 * layers.length,
+      work: { passes: n, touches: 10, fixed: 5e7 + SPECTRAL_NORM * layers.length },
       cost: "one forward pass over the probed samples, a spectral norm for each layer",
       observe() {
         observation.refresh();

@@ -1,7 +1,7 @@
 import { randomStream } from "../../base/random.ts";
 import type { RealArray } from "../../compute/types.ts";
 import type { Measurement } from "../monitor.ts";
-import { COSTLY, type MonitorKind } from "./kind.ts";
+import { COSTLY, type MonitorKind, SPECTRAL_NORM } from "./kind.ts";
 import type { Observation } from "./observation.ts";
 import { beside, STATEMENTS, type TheoryScale } from "./theory.ts";
 import { spectralNorm } from "./weights.ts";
@@ -54,7 +54,11 @@ export const smoothnessMonitor: MonitorKind = {
       return there - loss - slope;
     };
     return {
-      passes: (3 + 2 * RADII.length) * n + 200 * layers.length,
+      work: {
+        passes: (3 + 2 * RADII.length) * n,
+        touches: 60,
+        fixed: 1e8 + 2 * RADII.length * SPECTRAL_NORM * layers.length,
+      },
       cost: `gradient and ${2 * RADII.length} forward passes of the probed samples`,
       observe() {
         observation.refresh();

@@ -47,7 +47,7 @@ export interface DataSeparation {
 }
 
 /** Samples that are compared pair by pair; of more, as many evenly spaced ones. */
-const COMPARED = 1024;
+const COMPARED = 512;
 
 /** Separation and norms of the rows of n x d inputs. */
 export function dataSeparation(inputs: RealArray, n: number, d: number): DataSeparation {

@@ -2,7 +2,7 @@ import type { RealArray } from "../../compute/types.ts";
 import { taylorModel } from "../../tangent/index.ts";
 import type { Measurement } from "../monitor.ts";
 import { Trainer } from "../trainer.ts";
-import { CHEAP, type MonitorKind } from "./kind.ts";
+import { CHEAP, type MonitorKind, SPECTRAL_NORM } from "./kind.ts";
 import type { Observation } from "./observation.ts";
 import { beside, plain, STATEMENTS } from "./theory.ts";
 import { layerDistances } from "./weights.ts";
@@ -18,7 +18,7 @@ export const linearizationMonitor: MonitorKind = {
     const change = scope.f64(graph.parameters);
     const [now, then] = [scope.f64(graph.parameters), scope.f64(graph.parameters)];
     return {
-      passes: 9 * n + 100 * layers.length,
+      work: { passes: 9 * n, touches: 30, fixed: 1e8 + SPECTRAL_NORM * layers.length },
       cost: "four passes over the probed samples",
       observe(): Measurement[] {
         observation.refresh();
@@ -83,7 +83,7 @@ export const trajectoriesMonitor: MonitorKind = {
     const start = observation.forwardAt([initial], 1).output[0]!.slice(0, n * outputs);
     const theirs = scope.f64(n * outputs);
     return {
-      passes: 0,
+      work: { touches: 10 },
       cost: "about nine steps for each step, whatever the pace; none with weight decay",
       observe(step) {
         observation.refresh();
