@@ -1,4 +1,4 @@
-import { arcCosineStep, arcSine, complement, constant, distance, MINUS_ONE, ONE, SIGN_BIT } from "./angles";
+import { arcCosineStep, arcSine, complement, constant, distance, MINUS_ONE, ONE, SIGN_BIT, TWO } from "./angles";
 import { exp } from "./functions";
 import { madd } from "./simd";
 
@@ -63,12 +63,19 @@ function piecewise(
   }
 }
 
+/** |k| <= sqrt(v v') means 1 - u^2 >= P^2 + Q^2 - P^2 Q^2, which rounding loses where the variances are large. */
 function erf(one: bool, A: v128, B: v128, C: v128, n: usize, k: usize, theta: usize, p: usize, q: usize): void {
   for (let j: usize = 0; j < n; j += 16) {
-    const both = f64x2.mul(B, f64x2.mul(first(one, p, j), v128.load(q + j)));
+    const inverse = first(one, p, j);
+    const other = v128.load(q + j);
+    const product = f64x2.mul(inverse, other);
+    const both = f64x2.mul(B, product);
     const u = clamp(f64x2.mul(both, v128.load(k + j)));
     const d = f64x2.sub(constant(ONE), f64x2.abs(u));
-    multiply(theta + j, f64x2.div(f64x2.mul(A, both), complement(d)));
+    const squares = f64x2.add(f64x2.mul(inverse, inverse), f64x2.mul(other, other));
+    const least = f64x2.sub(squares, f64x2.mul(product, product));
+    const root = f64x2.sqrt(f64x2.pmax(f64x2.mul(d, f64x2.sub(constant(TWO), d)), least));
+    multiply(theta + j, f64x2.div(f64x2.mul(A, both), root));
     v128.store(k + j, madd<f64>(A, arcSine(u, d), C));
   }
 }

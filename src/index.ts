@@ -11,5 +11,7 @@ export * from "./convex/theory/index.ts";
 export * from "./data/index.ts";
 export * from "./experiments/index.ts";
 export * from "./formats/index.ts";
+export * from "./network/architecture/index.ts";
 export * from "./network/index.ts";
+export * from "./tangent/index.ts";
 export { type Verification, type VerifyData, verifyCertificate } from "./verify/index.ts";

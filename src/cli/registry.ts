@@ -49,9 +49,21 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "train",
-    summary: "train a deep network by gradient descent, with the theory measured",
+    summary: "train a deep network by gradient descent, theory measured",
     announce: true,
     load: async () => (await import("./commands/train.ts")).trainCommand,
+  },
+  {
+    name: "landscape",
+    summary: "the loss around a trained network, or between two",
+    announce: true,
+    load: async () => (await import("./commands/landscape.ts")).landscapeCommand,
+  },
+  {
+    name: "probe",
+    summary: "measure the theory's quantities on a trained network",
+    announce: true,
+    load: async () => (await import("./commands/probe.ts")).probeCommand,
   },
   {
     name: "kernel",

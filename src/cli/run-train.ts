@@ -118,7 +118,7 @@ function trainView(terminal: Terminal): (event: TrainEvent) => void {
         line(backendLine(event.info));
         break;
       case "monitor":
-        line(`measures ${event.name} every ${plural(event.every, "step")}: ${event.cost}`);
+        line(`measures ${event.name} ${pace(event.every)}: ${event.cost}`);
         break;
       case "progress": {
         const parts = progressParts(event);
@@ -132,6 +132,10 @@ function trainView(terminal: Terminal): (event: TrainEvent) => void {
       }
     }
   };
+}
+
+function pace(every: number): string {
+  return every === Number.MAX_SAFE_INTEGER ? "at the start" : `every ${plural(every, "step")}`;
 }
 
 function dataLine({

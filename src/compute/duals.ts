@@ -4,7 +4,7 @@
  * numbers p, P of the first Gaussian and q, Q of the second, which come from its variance v (1/sqrt(v) is 0 at 0):
  *
  * - piecewise, sqrt(v) 1/sqrt(v): c = k P Q, slope = A - B acos c; k <- slope k + B p q sqrt(1 - c^2).
- * - erf, - 1/sqrt(1 + B v): u = B k P Q; k <- A asin u + C; slope = A B P Q / sqrt(1 - u^2).
+ * - erf, - 1/sqrt(1 + B v): u = B k P Q; k <- A asin u + C; slope = A B P Q / sqrt(max(1 - u^2, P^2 + Q^2 - P^2 Q^2)).
  * - normalize, - 1/sqrt(v): k <- k P Q; slope = P Q. In images v is the mean over all pixels when A = 1.
  * - gelu, sqrt(v) 1/sqrt(1 + v): no parameters.
  * - exponential, v -: with e(x) = exp(C (p + q) + 2 |C| x): k <- A e(k) + B e(-k); slope = 2 |C| (A e(k) - B e(-k)).

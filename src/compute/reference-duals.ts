@@ -38,7 +38,9 @@ export function dualReference(
     }
     case "erf": {
       const u = clamp(B * k * p1 * q1);
-      return { k: A * arcSine(u) + C, slope: (A * B * p1 * q1) / complement(u) };
+      // |k| <= sqrt(v v') means at least so much; rounding loses it where the variances are large.
+      const least = p1 ** 2 + q1 ** 2 - (p1 * q1) ** 2;
+      return { k: A * arcSine(u) + C, slope: (A * B * p1 * q1) / Math.sqrt(Math.max((1 - u) * (1 + u), least)) };
     }
     case "normalize":
       return { k: correlation(k, p1, q1), slope: p1 * q1 };

@@ -1,10 +1,10 @@
 import { writeDeepOnnx, writeOnnx, writeSafetensors } from "../formats/index.ts";
+import { readBytes } from "../platform/files.ts";
 import { baseName, folderOf } from "../platform/run-files.ts";
 import type { RunFile } from "./fit-types.ts";
-import { readBytes } from "../platform/files.ts";
 import { findModel, readModel } from "./predict.ts";
-import { findDeepModel } from "./training/predict.ts";
 import { readRun, stemOf } from "./run-store.ts";
+import { findDeepModel } from "./training/predict.ts";
 
 /**
  * The network of a run, or of a model file, as a file named after its data.

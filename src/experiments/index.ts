@@ -7,3 +7,10 @@ export { CHECKPOINT_FILE, type Checkpoint, readCheckpoint } from "./checkpoint.t
 export { type FitSettings, fitSettingsSchema } from "./config.ts";
 export { startFit } from "./fit.ts";
 export { FitCancelled, type FitEvent, type FitJob, type FitJson, type FitOutcome, type RunFile } from "./fit-types.ts";
+export { startKernelFit } from "./kernel-fit.ts";
+export type { KernelFitJson } from "./kernel-model-json.ts";
+export type { KernelOutcome } from "./kernel-model-outcome.ts";
+export { DEFAULT_ARCHITECTURE, type KernelFitSettings } from "./kernel-model-settings.ts";
+export { type TrainSettings, trainSettingsSchema } from "./training/settings.ts";
+export { startTrain, type TrainJob } from "./training/train.ts";
+export type { TrainEvent, TrainJson, TrainOutcome } from "./training/types.ts";

@@ -1,6 +1,7 @@
 import { ConfigError } from "../base/errors.ts";
 import { type Matrix, matrix } from "../base/matrix.ts";
-import type { Compute } from "../compute/index.ts";
+import { randomStream } from "../base/random.ts";
+import { type Compute, lanczos, outsideMatrix, type SymmetricOperator } from "../compute/index.ts";
 import { type Architecture, architectureText } from "../network/architecture/index.ts";
 import {
   gramTiles,
@@ -57,4 +58,16 @@ export function kernelMatrix(
     tick(entries / plan.entries);
   }
   return matrix(n, n, data);
+}
+
+/** Products with a symmetric matrix outside the memory of the kernels. */
+export function operatorOf(compute: Compute, { rows, cols, data }: Matrix): SymmetricOperator {
+  const whole = outsideMatrix(compute, rows, cols, data);
+  return { size: rows, apply: (x, out) => whole.gemv(false, 1, x, 0, out) };
+}
+
+/** The largest eigenvalue of a symmetric operator by the Lanczos method; at most `steps` products. */
+export function largestEigenvalue(compute: Compute, operator: SymmetricOperator, steps: number): number {
+  const options = { tolerance: 1e-9, maxSteps: Math.min(operator.size, steps) };
+  return lanczos(compute, operator, 1, randomStream(0, "largest eigenvalue"), options).values[0]!;
 }

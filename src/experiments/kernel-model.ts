@@ -1,7 +1,6 @@
 import { ConfigError, DataError } from "../base/errors.ts";
 import type { Matrix } from "../base/matrix.ts";
-import { randomStream } from "../base/random.ts";
-import { type Compute, createCompute, lanczos, outsideMatrix } from "../compute/index.ts";
+import { type Compute, createCompute } from "../compute/index.ts";
 import type { Dataset } from "../data/index.ts";
 import { architectureText } from "../network/architecture/index.ts";
 import {
@@ -11,13 +10,14 @@ import {
   type RegressionModel,
   type RegressionOptions,
   regressionOutputs,
+  SPECTRUM_ROWS,
   summarizeKernel,
 } from "../tangent/index.ts";
 import { principalComponents } from "./baselines.ts";
 import { evaluate, fitBaselines } from "./evaluation.ts";
 import { FitCancelled, type FitEvent } from "./fit-types.ts";
 import { readArchitecture } from "./kernel.ts";
-import { kernelMatrix, MEMORY_ROWS, tableEngine } from "./kernel-matrix.ts";
+import { kernelMatrix, largestEigenvalue, MEMORY_ROWS, operatorOf, tableEngine } from "./kernel-matrix.ts";
 import { type KernelOutcome, type KernelRecord, makeKernelOutcome } from "./kernel-model-outcome.ts";
 import { DEFAULT_ARCHITECTURE, type KernelFitSettings } from "./kernel-model-settings.ts";
 import { regressOnDisk, type TiledResult, tileBytes } from "./kernel-tiles.ts";
@@ -95,7 +95,19 @@ function fitDataset(
   more.forEach(note);
 
   // 2. The kernel matrix, 3. the regression.
-  const options = { ridge, expired, progress: (share: number) => tell("ridge", share) };
+  let hasRidge = train.X.rows <= SPECTRUM_ROWS;
+  const options: RegressionOptions = {
+    ridge,
+    // Asked only when a ridge is done.
+    expired: () => {
+      hasRidge = true;
+      return expired();
+    },
+    progress: (share) => {
+      if (!hasRidge && cancelled()) throw new FitCancelled();
+      tell("ridge", share);
+    },
+  };
   const ofKernel = (share: number): void => tell("kernel", share);
   const isLarge = train.X.rows > MEMORY_ROWS;
   if (isLarge) note(`the kernel matrix is kept on the disk: ${gigabytes(train.X.rows)} in ${settings.out} for a while`);
@@ -138,7 +150,8 @@ function regressInMemory(compute: Compute, K: Matrix, Y: Matrix, options: Regres
   return {
     regression,
     summary: summarizeKernel(compute, K.rows, readRows, centered(Y)),
-    largestEigenvalue: regression.eigenvalues?.at(-1) ?? largestOf(compute, K),
+    largestEigenvalue:
+      regression.eigenvalues?.at(-1) ?? largestEigenvalue(compute, operatorOf(compute, K), LANCZOS_STEPS),
   };
 }
 
@@ -179,19 +192,6 @@ function regressionNotes(
     notes.push(`the best ridge, ${ridge.toPrecision(3)}, is at the end of those that were tried`);
   }
   return notes;
-}
-
-function largestOf(compute: Compute, K: Matrix): number {
-  const whole = outsideMatrix(compute, K.rows, K.cols, K.data);
-  const operator = {
-    size: K.rows,
-    apply: (x: Float64Array, out: Float64Array): void => whole.gemv(false, 1, x, 0, out),
-  };
-  const { values } = lanczos(compute, operator, 1, randomStream(0, "largest eigenvalue"), {
-    tolerance: 1e-9,
-    maxSteps: Math.min(K.rows, LANCZOS_STEPS),
-  });
-  return values[0]!;
 }
 
 /** Tells the share of a stage that is done, not too often; ends the fit when it is cancelled before there is anything to keep. */

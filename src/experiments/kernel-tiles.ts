@@ -1,6 +1,5 @@
 import { type Matrix, matrix } from "../base/matrix.ts";
-import { randomStream } from "../base/random.ts";
-import { type Compute, lanczos } from "../compute/index.ts";
+import type { Compute, SymmetricOperator } from "../compute/index.ts";
 import { littleEndianBytes, littleEndianValues } from "../data/npy.ts";
 import { makeTemporaryFolder, removeFolder } from "../platform/files.ts";
 import { openPositioned, type PositionedFile } from "../platform/positioned-file.ts";
@@ -12,11 +11,13 @@ import {
   type KernelRegression,
   type KernelSummary,
   type RegressionOptions,
+  summaryOf,
   type TiledKernel,
   type TileStore,
   tiledProduct,
   tiledRegression,
 } from "../tangent/index.ts";
+import { largestEigenvalue } from "./kernel-matrix.ts";
 
 /** Rows of a block: products of such tiles run at full speed, and a panel of them takes a third of a gigabyte at 20,000 rows. */
 const EDGE = 2048;
@@ -69,17 +70,12 @@ export function regressOnDisk(
     const { trace, norm } = fill(compute, engine, kernel, X, tiles, tick);
     const T = centered(Y);
     const inner = tiledProduct(compute, tiles, T).data.reduce((sum, value, k) => sum + value * T.data[k]!, 0);
-    const targets = gramNorm(T);
-    const summary: KernelSummary = {
-      trace,
-      effectiveDimension: norm === 0 ? 0 : (trace / norm) ** 2,
-      alignment: norm === 0 || targets === 0 ? null : inner / norm / targets,
-    };
+    const summary = summaryOf(compute, { trace, norm, inner }, T);
     const scale = trace > 0 ? trace / X.rows : 1;
     return {
       regression: tiledRegression(compute, tiles, scale, Y, options),
       summary,
-      largestEigenvalue: largestEigenvalue(compute, tiles),
+      largestEigenvalue: largestEigenvalue(compute, productWith(compute, tiles), LANCZOS_STEPS),
     };
   } finally {
     for (const file of files) file.close();
@@ -116,26 +112,9 @@ function fill(
   return { trace, norm: Math.sqrt(squares) };
 }
 
-/** ||Y'Y||_F. */
-function gramNorm({ rows, cols, data }: Matrix): number {
-  let sum = 0;
-  for (let p = 0; p < cols; p++) {
-    for (let q = 0; q < cols; q++) {
-      let inner = 0;
-      for (let i = 0; i < rows; i++) inner += data[i * cols + p] * data[i * cols + q];
-      sum += inner * inner;
-    }
-  }
-  return Math.sqrt(sum);
-}
-
-function largestEigenvalue(compute: Compute, tiles: TiledKernel): number {
-  const operator = {
+function productWith(compute: Compute, tiles: TiledKernel): SymmetricOperator {
+  return {
     size: tiles.n,
-    apply: (x: Float64Array, out: Float64Array): void => {
-      out.set(tiledProduct(compute, tiles, matrix(tiles.n, 1, x.slice())).data);
-    },
+    apply: (x, out) => out.set(tiledProduct(compute, tiles, matrix(tiles.n, 1, x.slice())).data),
   };
-  const steps = { maxSteps: Math.min(tiles.n, LANCZOS_STEPS) };
-  return lanczos(compute, operator, 1, randomStream(0, "largest eigenvalue"), steps).values[0]!;
 }

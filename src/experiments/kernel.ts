@@ -13,6 +13,7 @@ import {
 import { now, readBytes, sha256 } from "../platform/index.ts";
 import {
   checkInputs,
+  empiricalEngine,
   type GramPlan,
   gramTiles,
   type InputChecks,
@@ -42,6 +43,8 @@ export interface KernelJob {
   readonly against: string | null;
   readonly target: string | null;
   readonly train: Trained;
+  /** The mean over so many random networks of the architecture's own widths; absent: infinitely wide. */
+  readonly finite?: { readonly networks: number; readonly seed: number };
   /** Of the files; null accumulation: as the precision. */
   readonly precision: Precision;
   readonly accumulation: Precision | null;
@@ -152,6 +155,18 @@ const SAMPLE_SECONDS = 0.05;
 /** Floating-point operations that take one thread as long as others take to start. */
 const SMALL_OPERATIONS = 5e8;
 
+/** Floating-point operations of a block, and of all tiles of a plan. */
+function blockOperations(engine: Prepared["engine"], rows: number, cols: number): number {
+  return engine.work?.(rows, cols) ?? engine.operations * rows * cols;
+}
+
+function operationsOf(engine: Prepared["engine"], { tiles, symmetric }: GramPlan): number {
+  return tiles.reduce((sum, tile) => {
+    const [rows, cols] = [tile.r1 - tile.r0, tile.c1 - tile.c0];
+    return sum + (blockOperations(engine, rows, cols) * tileEntries(tile, symmetric)) / (rows * cols);
+  }, 0);
+}
+
 /** Seconds of a plan, from the fastest of a few growing tiles (the first call of a kernel also compiles it). */
 function estimate(compute: Compute, engine: Prepared["engine"], X: Matrix, plan: GramPlan): number {
   const affordable = Math.max(1, Math.floor(Math.sqrt(SAMPLE_OPERATIONS / engine.operations)));
@@ -163,12 +178,12 @@ function estimate(compute: Compute, engine: Prepared["engine"], X: Matrix, plan:
     engine.block(compute, sample, sample);
     const seconds = now() - begun;
     spent += seconds;
-    fastest = Math.min(fastest, seconds / rows ** 2);
+    fastest = Math.min(fastest, seconds / blockOperations(engine, rows, rows));
     if (seconds > 1) break;
     if (seconds < SAMPLE_SECONDS) rows = Math.min(X.rows, 2 * rows, MOST_SAMPLE_ROWS);
     if (rows === X.rows && round > 0) break;
   }
-  return fastest * plan.entries;
+  return fastest * operationsOf(engine, plan);
 }
 
 /** A job with its files read. */
@@ -192,7 +207,11 @@ async function prepare(job: KernelJob, report: (event: KernelEvent) => void): Pr
   const kernels: readonly KernelName[] = job.kernel === "both" ? ["nngp", "ntk"] : [job.kernel];
   const problem = { architecture, input: inputs.shape, trained: job.train, kernels };
   const { precision, accumulation } = job;
-  const engine = makeEngine(problem, { precision, ...(accumulation === null ? {} : { accumulation }) });
+  const { finite, memory } = job;
+  const engine =
+    finite === undefined
+      ? makeEngine(problem, { precision, ...(accumulation === null ? {} : { accumulation }) })
+      : inMemory(() => empiricalEngine(problem, { ...finite, precision, limitBytes: memory / 2 }));
   for (const text of [...inputs.notes, ...(other?.notes ?? [])]) report({ kind: "note", text });
   const checks = checkInputs(inputs.X);
   const warnings = warningsOf(checks, architecture);
@@ -203,8 +222,9 @@ async function prepare(job: KernelJob, report: (event: KernelEvent) => void): Pr
 /** Names a job: what an interrupted call made counts only for the same one. */
 function keyOf(job: KernelJob, { architecture, inputs, against, kernels }: Prepared, plan: GramPlan): string {
   const text = architectureText(architecture);
-  const { train, precision, accumulation } = job;
-  const settings = { VERSION, text, input: inputs.shape, train, precision, accumulation, kernels, tiles: plan.tiles };
+  const { train, finite, precision, accumulation } = job;
+  const how = { train, finite, precision, accumulation };
+  const settings = { VERSION, text, input: inputs.shape, ...how, kernels, tiles: plan.tiles };
   return sha256(
     new TextEncoder().encode(JSON.stringify(settings)),
     littleEndianBytes(inputs.X.data),
@@ -322,15 +342,20 @@ export async function runKernel(job: KernelJob, report: (event: KernelEvent) => 
 }
 
 /** The machinery for a plan: small ones are done on one thread before others, and the system's BLAS, have started. */
-function computeOptions({ threads }: KernelJob, { operations }: Prepared["engine"], plan: GramPlan): ComputeOptions {
+function computeOptions({ threads }: KernelJob, engine: Prepared["engine"], plan: GramPlan): ComputeOptions {
   const spectrum = plan.symmetric ? 2 * plan.rows ** 3 : 0;
-  if (operations * plan.entries + spectrum < SMALL_OPERATIONS) return { backend: "wasm", threads: 1 };
+  if (operationsOf(engine, plan) + spectrum < SMALL_OPERATIONS) return { backend: "wasm", threads: 1 };
   return threads === null ? {} : { threads };
 }
 
 function planOf(engine: Prepared["engine"], X: Matrix, against: Matrix | null, memory: number): GramPlan {
+  return inMemory(() => planGram(engine, X.rows, against?.rows ?? null, memory));
+}
+
+/** Tells the user when something does not fit into the memory. */
+function inMemory<T>(body: () => T): T {
   try {
-    return planGram(engine, X.rows, against?.rows ?? null, memory);
+    return body();
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new ConfigError(error.message, { code: "kernel-memory", hint: "give more with --memory" });

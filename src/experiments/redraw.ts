@@ -30,10 +30,14 @@ export function storedReport({ path, record }: StoredRun): RunReport {
 }
 
 /** The page of a report, and each of its figures as SVG and, where this machine can draw it (`png`), as PNG. */
-export async function redrawFiles(report: RunReport): Promise<{ readonly files: RunFile[]; readonly png: boolean }> {
+export function redrawFiles(report: RunReport): Promise<{ readonly files: RunFile[]; readonly png: boolean }> {
+  return addPng(drawReport(report));
+}
+
+/** Files, and each SVG among them as PNG besides, where this machine can draw it (`png`). */
+export async function addPng(files: readonly RunFile[]): Promise<{ readonly files: RunFile[]; readonly png: boolean }> {
   const svgToPng = await loadSvgToPng();
-  const files = drawReport(report);
-  if (svgToPng === null) return { files, png: false };
+  if (svgToPng === null) return { files: [...files], png: false };
   const pictures = files.flatMap(({ name, bytes }): RunFile[] => {
     if (!name.endsWith(".svg")) return [];
     return [{ name: name.replace(/svg$/, "png"), bytes: svgToPng(new TextDecoder().decode(bytes), SCALE) }];

@@ -110,7 +110,6 @@ export function validateBeta(task: ValidationTask): ValidationResult {
     if (hasRisen(points())) break;
   }
 
-  const weakest = FALLBACK_RATIO * task.gridTop;
   const validated = points();
   const last = validated.at(-1);
   if (last === undefined) return fallback("no time to validate", task);
@@ -121,7 +120,8 @@ export function validateBeta(task: ValidationTask): ValidationResult {
   let ratio = chooseRatio(validated);
   if (validated.length < BETA_RATIOS.length && !hasRisen(validated)) {
     notes.push(`the time for validation ended at ${shown(last.ratio)} beta_max: a smaller beta might predict better`);
-    // Still falling at a strong penalty: the best is known to lie below, so the usual choice is the better guess.
+    // Still falling where the time ended: the best is known to lie below, so the usual choice, or the next, is the better guess.
+    const weakest = Math.min(FALLBACK_RATIO, BETA_RATIOS[validated.length] ?? 0) * task.gridTop;
     if (ratio === last.ratio && ratio > weakest) {
       notes.push(`beta set to ${shown(weakest)} beta_max, below the range that was validated`);
       ratio = weakest;

@@ -16,7 +16,7 @@ export {
 } from "./deep-model.ts";
 export { isKernelModel, type KernelModel, readKernelModel, writeKernelModel } from "./kernel-model.ts";
 export { type OnnxPrecision, readOnnx, writeOnnx } from "./onnx.ts";
-export { readOnnxChain } from "./onnx-chain.ts";
+export { type DenseNetwork, readOnnxChain, readOnnxDense } from "./onnx-chain.ts";
 export { writeDeepOnnx } from "./onnx-deep.ts";
 export { readSafetensors, writeSafetensors } from "./safetensors.ts";
 export type { SavedModel } from "./saved-model.ts";

@@ -4,19 +4,17 @@
  * were computed, where they are stored or who asks for them, and it trusts no word of its input.
  */
 export { renderReport } from "./render.ts";
-export { type FigureFile, renderFigures, renderPlane } from "./standalone.ts";
+export { type FigureFile, renderFigures, renderLines, renderPlane } from "./standalone.ts";
 export type {
   ConvergencePoint,
   ConvergenceSeries,
   CurvePicture,
-  KernelSpectrum,
   LineFigure,
   NeuronPanel,
   NeuronRow,
   PlanePicture,
   RegionsPicture,
   ReportTable,
-  RidgePoint,
   RocCurve,
   RunReport,
 } from "./types.ts";

@@ -1,8 +1,9 @@
 import { contourChart } from "./charts/contour.ts";
+import { linesChart } from "./charts/lines.ts";
 import { FONT_SIZE } from "./charts/plot-svg.ts";
 import { surfaceChart } from "./charts/surface.ts";
 import { figuresOf, PANEL, WIDE } from "./figures.ts";
-import type { PlanePicture, RunReport } from "./types.ts";
+import type { LineFigure, PlanePicture, RunReport } from "./types.ts";
 
 /** Free room around a chart that stands alone, px. */
 const PADDING = 16;
@@ -34,6 +35,12 @@ export function renderPlane(picture: PlanePicture): FigureFile[] {
     { name: "contour", svg: standalone(contourChart(picture, width)) },
     { name: "surface", svg: standalone(surfaceChart(picture, width)) },
   ];
+}
+
+/** Lines over a common axis as a file of their own; none when there is nothing to draw. */
+export function renderLines(figure: LineFigure): FigureFile[] {
+  const chart = linesChart(figure, { width: 640, height: 320 });
+  return chart === null ? [] : [{ name: figure.name, svg: standalone(chart) }];
 }
 
 /** The chart of a page as a file: custom properties replaced by what they fall back to, on paper of its own. */

@@ -45,7 +45,15 @@ export function summarizeKernel(
     outsideMatrix(compute, count, n, rows).gemm(false, Y.cols, 1, Y.data, 0, product.data);
     for (let k = 0; k < product.data.length; k++) inner += product.data[k] * Y.data[from * Y.cols + k];
   }
-  const norm = largest * Math.sqrt(squares);
+  return summaryOf(compute, { trace, norm: largest * Math.sqrt(squares), inner }, Y);
+}
+
+/** The summary of a matrix K with these sums: tr K, ||K||_F, and `inner` = tr Y'K Y. */
+export function summaryOf(
+  compute: Compute,
+  { trace, norm, inner }: { readonly trace: number; readonly norm: number; readonly inner: number },
+  Y: Matrix | null,
+): KernelSummary {
   const targets = Y === null ? 0 : gramNorm(compute, Y);
   return {
     trace,

@@ -136,7 +136,8 @@ function errorFunction(a: number, b: number, c: number): DualActivation {
   const dual = smooth(
     (s, k, t, out) => {
       const kk = scale * k;
-      const root = perpendicular(1 + scale * s, kk, 1 + scale * t);
+      // Not less than for k^2 = s t, where the difference is lost in rounding.
+      const root = Math.max(perpendicular(1 + scale * s, kk, 1 + scale * t), Math.sqrt(1 + scale * (s + t)));
       out[0] = factor * Math.atan2(kk, root) + shift;
       out[1] = (factor * scale) / root;
     },

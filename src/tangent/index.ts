@@ -3,7 +3,7 @@
  * the neural tangent kernel (ntk) - and Gram matrices of them by tiles. It knows architectures and `compute`; it must not
  * know files, tables or losses.
  */
-export { centered, type KernelSummary, summarizeKernel } from "./alignment.ts";
+export { centered, type KernelSummary, summarizeKernel, summaryOf } from "./alignment.ts";
 export * from "./convergence.ts";
 export * from "./dynamics.ts";
 export { type EmpiricalEngineOptions, empiricalEngine } from "./empirical/engine.ts";

@@ -28,7 +28,7 @@ export interface RegressionOptions {
   readonly intercept?: boolean;
   /** Told the share of the work that is done, in [0, 1]. */
   readonly progress?: (share: number) => void;
-  /** Polled between ridges; true ends the search with the best so far (the first ridge is always tried). */
+  /** Polled after the first ridge; true ends the search with the best so far. */
   readonly expired?: () => boolean;
 }
 
@@ -107,6 +107,7 @@ function meanDiagonal({ rows: n, data }: Matrix): number {
 
 function alongSpectrum(compute: Compute, K: Matrix, Y: Matrix, options: RegressionOptions): KernelRegression {
   checkTargets(Y, options);
+  options.progress?.(0);
   const eigen = kernelEigen(compute, K);
   options.progress?.(0.8);
   const { values } = eigen;
@@ -168,7 +169,13 @@ export function byFactorization(
   const points: RidgePoint[] = [];
   let planned = options.ridge === "auto" ? COARSE_SHARES.length : 1;
   const attempt = (ridge: number): void => {
-    const solution = solve(ridge, (share) => progress((points.length + share) / planned));
+    const solution = finished(() =>
+      solve(ridge, (share) => {
+        if (fits.size > 0 && expired()) throw new Stopped();
+        progress((points.length + share) / planned);
+      }),
+    );
+    if (solution === "stopped") return;
     if (solution === null) points.push({ ridge, error: Number.POSITIVE_INFINITY });
     else {
       const fit = ridgeFit(solution, Y, intercept);
@@ -210,6 +217,19 @@ export function byFactorization(
     effectiveDimension: n - ridge * trace,
     eigenvalues: null,
   };
+}
+
+/** Ends the work on a ridge that nobody waits for. */
+class Stopped extends Error {}
+
+/** What `work` returns, or that it was {@link Stopped}. */
+function finished<T>(work: () => T): T | "stopped" {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Stopped) return "stopped";
+    throw error;
+  }
 }
 
 /** The ridge a decade beyond the grid where the choice is at its end; null when it is not, or far enough. */

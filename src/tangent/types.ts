@@ -50,6 +50,8 @@ export interface KernelEngine<A extends RealArray = Float64Array> {
   bytes(rows: number, cols: number): number;
   /** Floating-point operations an entry, about. */
   readonly operations: number;
+  /** Operations of a whole block, where they are not those of its entries. */
+  work?(rows: number, cols: number): number;
   /**
    * The kernels between the rows of X1 (N1 x size, images row by row with channels last) and those of X2; X2 null: those
    * of X1 with themselves, exactly symmetric, equal inputs treated as diagonal.

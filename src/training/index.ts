@@ -3,9 +3,11 @@
  * networks, kernels and losses; it must not know files, tables or the terminal.
  */
 export { type CurvatureSetup, curvatureOperator, trainedCurvature } from "./curvature.ts";
+export * from "./landscape/index.ts";
 export * from "./losses.ts";
 export type { Measurement, Monitor } from "./monitor.ts";
 export * from "./monitors/index.ts";
+export * from "./presets.ts";
 export * from "./run.ts";
 export { gaussNewtonNorm, stableRate, subsetOf } from "./step-size.ts";
 export {

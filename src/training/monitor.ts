@@ -19,7 +19,7 @@ export interface Measurement {
  */
 export interface Monitor {
   readonly name: string;
-  /** Steps between two observations; step 0 is one. */
+  /** Steps between two observations; step 0 is one, and with the largest safe integer the only one. */
   readonly every: number;
   /** What an observation costs, in words. */
   readonly cost: string;

@@ -112,6 +112,7 @@ export function* runTraining<A extends RealArray>(run: TrainingRun<A>): Generato
   const probe = monitors.length === 0 ? null : subsetOf(trainer.data, rows);
   const isSound = (): boolean => probe === null || Number.isFinite(trainer.evaluate(trainer.theta, null, probe).loss);
 
+  const first = trainer.steps;
   let evaluation = evaluateAll(trainer, test);
   const isStartFinite = Number.isFinite(evaluation.loss);
   // A restored training has told this already.
@@ -149,9 +150,16 @@ export function* runTraining<A extends RealArray>(run: TrainingRun<A>): Generato
     if (isDue) reason = isReached(evaluation.loss, evaluation.accuracy);
     yield { kind: "step", result, seconds: seconds() };
   }
-  if (evaluation.step === trainer.steps) return end(reason, evaluation);
-  evaluation = evaluateAll(trainer, test);
+  if (trainer.steps === first) return end(reason, evaluation);
+  const isKnown = evaluation.step === trainer.steps;
+  if (!isKnown) evaluation = evaluateAll(trainer, test);
   if (!Number.isFinite(evaluation.loss)) return end("diverged", evaluation);
-  yield { kind: "log", step: trainer.steps, seconds: seconds(), evaluation, measurements: [] };
+  // What is measured now and then is measured at the end too.
+  const left = monitors.filter(({ every: pace }) => pace < Number.MAX_SAFE_INTEGER && trainer.steps % pace !== 0);
+  const measurements = isSound() ? observe(trainer.steps, left) : [];
+  if (!isKnown || measurements.length > 0) {
+    const shown = isKnown ? null : evaluation;
+    yield { kind: "log", step: trainer.steps, seconds: seconds(), evaluation: shown, measurements };
+  }
   return end(reason, evaluation);
 }

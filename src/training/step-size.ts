@@ -1,5 +1,5 @@
 import { randomStream } from "../base/random.ts";
-import { type Compute, lanczos } from "../compute/index.ts";
+import { type Compute, lanczos, type SymmetricOperator } from "../compute/index.ts";
 import type { ParameterRange } from "../network/deep/index.ts";
 import { type CurvatureSetup, trainedCurvature } from "./curvature.ts";
 import type { TrainingData } from "./trainer.ts";
@@ -35,7 +35,7 @@ export function subsetOf(data: TrainingData, rows: Uint32Array): TrainingData {
 /**
  * The largest eigenvalue of the Gauss-Newton matrix J' L'' J of the objective at `theta` in the `trained` parameters, by the
  * Lanczos method: where its steps do not suffice, a little less. For the squared loss it is that of the tangent kernel J J'
- * (over n for the mean).
+ * (over n for the mean). Infinity when its products overflow.
  */
 export function gaussNewtonNorm(
   compute: Compute,
@@ -44,14 +44,24 @@ export function gaussNewtonNorm(
   trained: readonly ParameterRange[],
   seed: number,
 ): number {
-  const operator = trainedCurvature("gauss-newton", setup, theta, trained);
+  const exact = trainedCurvature("gauss-newton", setup, theta, trained);
+  let overflows = false;
+  const operator: SymmetricOperator = {
+    size: exact.size,
+    apply(x, out) {
+      exact.apply(x, out);
+      if (Number.isFinite(compute.normInf(out.length, out))) return;
+      overflows = true;
+      out.fill(0);
+    },
+  };
   const [least, most] = STEPS;
   const affordable = Math.max(least, Math.min(most, Math.floor(BASIS_BYTES / (8 * operator.size))));
   const { values } = lanczos(compute, operator, 1, randomStream(seed, "largest eigenvalue"), {
     maxSteps: Math.min(operator.size, affordable),
     tolerance: TOLERANCE,
   });
-  return values[0]!;
+  return overflows ? Number.POSITIVE_INFINITY : values[0]!;
 }
 
 /**

@@ -22,7 +22,7 @@ async function certify(settings: FitSettings): Promise<{ certificate: Certificat
 
 describe("certificateSchema", () => {
   test("certificateSchema gives back a certificate unchanged, and refuses damaged ones", async () => {
-    const { certificate, raw } = await certify(smallFit("three", { betaRatio: 0.2 }));
+    const { certificate, raw } = await certify(smallFit("three", { outputNorm: "l1", betaRatio: 0.2 }));
     expect(`${JSON.stringify(certificate)}\n`).toBe(raw);
     expect(certificate.arithmetic).toBe("rigorous");
     expect(certificate.claim).toContain("verified with proven bounds of all rounding errors");
@@ -45,7 +45,7 @@ describe("certificateSchema", () => {
   ] as const)(
     "a certificate of %s can be checked from its own numbers: %s loss, scaling %s",
     async (kind, loss, scaling) => {
-      const settings = smallFit(kind, { loss, scaling, betaRatio: 0.1, split: 0 });
+      const settings = smallFit(kind, { loss, outputNorm: "l1", scaling, betaRatio: 0.1, split: 0 });
       const { certificate } = await certify(settings);
       const { train } = loadDataset({ file: settings.data, target: "target", split: "none" });
       const n = train.X.rows;

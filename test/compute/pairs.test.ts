@@ -35,7 +35,8 @@ function byHand(k0: number, p: readonly number[], q: readonly number[]): [number
   const t2 = 0.7 * t1 + k2;
   const [k3, t3] = [clamp(k2 * both(5, 1)), t2 * both(5, 1)];
   const u = clamp(2 * k3 * both(6, 1));
-  const root = Math.sqrt(1 - u * u);
+  const [P, Q] = [p[13]!, q[13]!];
+  const root = Math.sqrt(Math.max(1 - u * u, P * P + Q * Q - P * P * Q * Q));
   return [(2 / Math.PI) * Math.asin(u) + 0.1 + mainK, (t3 * ((2 / Math.PI) * 2 * both(6, 1))) / root + mainT];
 }
 

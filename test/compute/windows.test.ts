@@ -35,7 +35,7 @@ onEveryPrecision("windows", (kernels, { copy }, compute) => {
           kernels().gatherWindows(n, shape, x, out);
           windowsReference.gatherWindows(n, shape, x, gathered);
           expect(Array.from(out)).toEqual(Array.from(gathered));
-          const transposed = out.reduce((sum, value, k) => sum + value * p[k]!, 0);
+          const transposed = Array.from(out).reduce((sum, value, k) => sum + value * p[k]!, 0);
           windowsReference.scatterWindows(n, shape, p, scattered);
           const before = Float64Array.from(x);
           kernels().scatterWindows(n, shape, p, x);

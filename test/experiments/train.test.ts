@@ -257,6 +257,21 @@ describe("runTrain", () => {
     expect((await mistake({ arch: "rela" })).code).toBe("architecture-text");
   });
 
+  test("runTrain refuses numbers that the precision cannot hold, and networks that there is no memory for", async () => {
+    const large = join(folder, "large.csv");
+    writeFileSync(large, `a,y\n${Array.from({ length: 10 }, (_, i) => `${i}e200,${i % 2}`).join("\n")}\n`);
+    const raw = { data: large, standardize: "none", arch: "dense(4) relu dense(1)" };
+    expect((await mistake(raw)).code).toBe("not-finite");
+    expect((await mistake({ ...raw, precision: "f64" })).code).toBe("rate-overflow");
+    const forced = await run({ ...raw, precision: "f64", rate: 1, steps: 5 });
+    expect(forced.outcome.json.result.status).toBe("diverged");
+    expect((await mistake({ arch: "dense(20000) relu dense(20000) relu dense(1)" })).code).toBe("training-memory");
+    const flat = join(folder, "flat.csv");
+    writeFileSync(flat, `a,y\n${Array.from({ length: 10 }, (_, i) => `0,${i % 2}`).join("\n")}\n`);
+    const { result } = (await run({ ...raw, data: flat, steps: 3 })).outcome.json;
+    expect(result).toMatchObject({ status: "finished", rate: 1, curvature: 0 });
+  });
+
   test("runTrain takes a batch larger than the data as all of it, and a single sample", async () => {
     const large = await run({ batch: 1000, steps: 3, rate: 0.1 });
     expect(large.outcome.json.problem.batch).toBe(48);

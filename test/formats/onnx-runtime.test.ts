@@ -103,6 +103,29 @@ const table: Encoding[] = [
 ];
 
 describe("writeOnnx in ONNX Runtime", () => {
+  test.each(["float32", "float64"] as const)(
+    "writeOnnx of several target columns gives numbers in the units of the table, %s",
+    async (precision) => {
+      const random = randomStream(0, "several targets");
+      const plain = randomModel({ activation: "relu", m: 20, encodings: table, c: 2 }, random);
+      const columns = [
+        { name: "big", mean: 1024, scale: 64 },
+        { name: "small", mean: -0.5, scale: 0.125 },
+      ];
+      const model: SavedModel = { ...plain, target: { ...plain.target, columns } };
+      const X = features(model, 30, random);
+      const F = forward(model.network, standardize(model.preprocessing, X));
+      const expected = matrix(
+        F.rows,
+        2,
+        F.data.map((f, k) => f * columns[k % 2]!.scale + columns[k % 2]!.mean),
+      );
+      expect(largestError(await run(model, X, precision), expected)).toBeLessThan(
+        precision === "float32" ? 1e-4 : 1e-12,
+      );
+    },
+  );
+
   const cases: [string, Case, number][] = [];
   for (const activation of ["relu", "gated"] as const) {
     cases.push(

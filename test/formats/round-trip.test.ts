@@ -147,3 +147,53 @@ describe("writeOnnx", () => {
     expect(writeOnnx(sample)).toEqual(writeOnnx(sample, { precision: "float32" }));
   });
 });
+
+describe("models of several outputs", () => {
+  const { network, preprocessing } = sample;
+  const wide = { ...network, W: matrix(2, 2, Float64Array.of(1, -2, 3, 4)), c0: Float64Array.of(0.5, -1) };
+  const columns = [
+    { name: "a", mean: 2.5, scale: 0.25 },
+    { name: "b", mean: -1e6, scale: 3 },
+  ];
+  const several = {
+    network: wide,
+    preprocessing,
+    target: { name: "a,b", task: "regression", classes: null, columns },
+  } as const;
+  const linked = {
+    network: wide,
+    preprocessing,
+    target: { name: "kind", task: "classification", classes: ["no", "yes"], link: "softmax" },
+  } as const;
+
+  test.each<[string, SavedModel]>([
+    ["several target columns", several],
+    ["probabilities", linked],
+  ])("a model of %s comes back from both formats", (_, model) => {
+    expect(readSafetensors(writeSafetensors(model), "m.safetensors")).toEqual(model);
+    expect(readOnnx(writeOnnx(model, { precision: "float64" }), "m.onnx")).toEqual(model);
+  });
+
+  test("a model whose outputs do not fit its target columns cannot be saved, nor can probabilities of a number", () => {
+    const three = {
+      ...several,
+      target: { ...several.target, columns: [...columns, { name: "c", mean: 0, scale: 1 }] },
+    };
+    expect(() => writeSafetensors(three)).toThrow("2 outputs for 3 target columns");
+    const number = { ...linked, target: { name: "y", task: "regression", classes: null, link: "softmax" } } as const;
+    expect(() => writeOnnx(number)).toThrow("only classes have probabilities");
+  });
+
+  test("readOnnx refuses a graph that scales outputs by other numbers than its target columns say", () => {
+    const bytes = writeOnnx(several, { precision: "float64" });
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    let changed = 0;
+    for (let at = 0; at + 8 <= bytes.length; at++) {
+      if (view.getFloat64(at, true) !== 0.25) continue;
+      view.setFloat64(at, 0.5, true);
+      changed += 1;
+    }
+    expect(changed).toBe(1);
+    expect(() => readOnnx(bytes, "m.onnx")).toThrow('tensor "output_scale" is not what its metadata say');
+  });
+});

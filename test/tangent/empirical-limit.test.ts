@@ -59,16 +59,31 @@ describe("empiricalEngine", () => {
     }
   });
 
-  it("nngp: products of outputs tend to the analytic ones", () => {
-    const problem = problemOf("dense(128, b=0.2) relu dense(128, b=0.2) relu dense(500, b=0.2)", ["nngp"]);
+  it.each([
+    ["products of outputs", "dense(128, b=0.2) relu dense(128, b=0.2) relu dense(500, b=0.2) identity", [6], 0.08],
+    ["vectors", "dense(128, b=0.2) relu dense(128, b=0.2) relu dense(1, w=1.3, b=0.2)", [6], 0.05],
+    ["standard", "dense(128) relu dense(128) relu dense(1, w=1.3, b=0.2, parametrization=standard)", [6], 0.05],
+    ["images", "conv(64, 3) relu conv(64, 3) relu flatten dense(1, b=0.2)", [4, 4, 2], 0.05],
+    ["images out", "conv(64, 3) relu conv(1, 3, pad=valid, b=0.2) flatten", [4, 4, 2], 0.05],
+  ] as const)("nngp tends to the analytic one: %s", (_, text, input, tolerance) => {
+    const problem = { ...problemOf(text, ["nngp"]), input };
     const X = inputsFor(problem.input);
     const want = makeEngine(problem).block(compute, X, null).nngp!;
-    const got = empiricalEngine(problem, { networks: 60 }).block(compute, X, null);
+    const engine = empiricalEngine(problem, { networks: 60 });
+    const got = engine.block(compute, X, null);
     expect(got.ntk).toBeNull();
-    expect(distance(got.nngp!, want)).toBeLessThan(0.06);
+    expect(distance(got.nngp!, want)).toBeLessThan(tolerance);
     expect(got.nngp![1]).toBe(got.nngp![3]);
-    const cross = empiricalEngine(problem, { networks: 60 }).block(compute, X, X).nngp!;
-    expect(distance(cross, got.nngp!)).toBeLessThan(1e-14);
+    expect(distance(engine.block(compute, X, X).nngp!, got.nngp!)).toBeLessThan(1e-14);
+  });
+
+  it("nngp is the mean of products of outputs over the weights of the last layer", () => {
+    const problem = problemOf("dense(5, b=0.5) relu dense(20000, w=1.3, b=0.2)", ["nngp"]);
+    const X = inputsFor(problem.input);
+    const got = empiricalEngine(problem, { seed: 5 }).block(compute, X, null).nngp!;
+    const products = { ...problem, architecture: [...problem.architecture, ...parseArchitecture("identity")] };
+    const sampled = empiricalEngine(products, { seed: 5 }).block(compute, X, null).nngp!;
+    expect(distance(sampled, got)).toBeLessThan(0.03);
   });
 
   it("is the mean over networks of empiricalNtk, and the same for the same seed", () => {
@@ -88,8 +103,11 @@ describe("empiricalEngine", () => {
     expect(distance(of(3, 7), mean)).toBeLessThan(1e-14);
     expect(of(3, 7)).toEqual(of(3, 7));
     expect(distance(of(3, 7), of(3, 8))).toBeGreaterThan(1e-3);
-    const single = empiricalEngine(problem, { networks: 3, seed: 7, precision: "f32" }).block(compute, X, null).ntk!;
-    expect(distance(single, mean)).toBeLessThan(1e-5);
+    const single = empiricalEngine(problem, { networks: 3, seed: 7, precision: "f32" });
+    expect(single.precision).toBe("f32");
+    const { nngp, ntk } = single.block(compute, X, null);
+    for (const values of [nngp, ntk]) expect(values).toBeInstanceOf(Float32Array);
+    expect(distance(Float64Array.from(ntk!), mean)).toBeLessThan(1e-5);
   });
 
   it("plans in terms of its memory, and works in tiles", () => {

@@ -283,6 +283,44 @@ describe("planEmpirical", () => {
     options?: EmpiricalOptions,
   ): EmpiricalPlan => planEmpirical(networkGraph(parseArchitecture(text), input), rows, cols, options);
 
+  it("says how many bytes are taken", () => {
+    let peak = 0;
+    const see = <T>(made: T): T => {
+      peak = Math.max(peak, compute.bytesInUse);
+      return made;
+    };
+    const watched: Compute = {
+      ...compute,
+      memoryLimit: compute.memoryLimit,
+      get bytesInUse() {
+        return compute.bytesInUse;
+      },
+      scope: (body) =>
+        compute.scope((scope) =>
+          body({
+            f64: (length) => see(scope.f64(length)),
+            f32: (length) => see(scope.f32(length)),
+            u32: (length) => see(scope.u32(length)),
+            copy: (source) => see(scope.copy(source)),
+          }),
+        ),
+    };
+    for (const [text, input] of [NETWORKS[4], NETWORKS[8], NETWORKS[10]] as typeof NETWORKS) {
+      const wide = text.replaceAll(/\b([34])\b(?=[,)].*dense)/g, "2$1");
+      const net = network(wide, input);
+      const X = samples("rows", ROWS, net.graph.sizes[0]!);
+      for (const method of EMPIRICAL_METHODS) {
+        for (const precision of ["f64", "f32"] as const) {
+          peak = 0;
+          const { plan } = empiricalNtk(watched, net, X, null, { method, precision, outputs: "full" });
+          // Arrays begin at multiples of 64 bytes.
+          expect(peak).toBeLessThan(1.02 * plan.bytes + 6400);
+          expect(peak).toBeGreaterThan(0.8 * plan.bytes - 6400);
+        }
+      }
+    }
+  });
+
   it("counts the operations of a network by hand", () => {
     const [rows, cols, d, m, c] = [7, 5, 11, 13, 3];
     const { operations } = planOf(`dense(${m}) relu dense(${c})`, [d], rows, cols, { outputs: "full" });

@@ -136,6 +136,21 @@ describe("makeEngine and the duals", () => {
   );
 });
 
+test("makeEngine knows the slope of erf between parallel inputs of any size", () => {
+  const x = [0.3, -1.2, 0.7, 2];
+  for (const size of [1, 1e5, 1e9, 1e14, 1e60]) {
+    const points = ofRows([x.map((value) => size * value), x.map((value) => 3 * size * value)]);
+    const architecture = parseArchitecture("dense(9) erf dense(1)");
+    const engine = makeEngine({ architecture, input: [4], trained: "all", kernels: BOTH });
+    const { nngp, ntk } = engine.block(compute, points, null);
+    const s = points.data.subarray(0, 4).reduce((sum, value) => sum + value * value, 0) / 4;
+    // (1 + 2 s) (1 + 18 s) - 4 (3 s)^2 = 1 + 20 s.
+    const slope = (4 / Math.PI) * (3 * s * (1 / Math.sqrt(1 + 20 * s)));
+    expect(Math.abs(ntk![1]! - nngp![1]! - slope) / slope).toBeLessThan(1e-6);
+    expect(nngp!.every((value) => value > 0 && value <= 1)).toBe(true);
+  }
+});
+
 describe("makeEngine gives equal kernels to equal networks", () => {
   test.each([
     ["relu", "abrelu(0, 1)"],
@@ -248,7 +263,7 @@ describe("makeEngine gives equal kernels to equal networks", () => {
   });
 });
 
-test("makeEngine: the hidden kernel of points on a circle has the golden spectrum, and nullities as the theory says", () => {
+test("makeEngine: H of points on a circle has the nullities of the theory", () => {
   const golden = JSON.parse(readFileSync(new URL("../fixtures/vector-kernels.json", import.meta.url), "utf8"));
   const nullities = golden.circle.map(({ n, eigenvalues }: { n: number; eigenvalues: number[] }) => [
     n,
@@ -273,4 +288,26 @@ test("makeEngine: the hidden kernel of points on a circle has the golden spectru
   }
   expect(new Map(nullities).get(6)).toBe(1);
   expect(new Map(nullities).get(8)).toBe(2);
+});
+
+test("makeEngine: the kernel of hidden layers on a lifted circle has the golden eigenvalues", () => {
+  const golden = JSON.parse(readFileSync(new URL("../fixtures/vector-kernels.json", import.meta.url), "utf8"));
+  for (const { n, L, eigenvalues } of golden.hiddenCircle) {
+    const angles = Array.from({ length: n }, (_, k) => (2 * Math.PI * k) / n);
+    const points = ofRows(angles.map((t) => [Math.cos(t), Math.sin(t), 1].map((value) => value / Math.SQRT2)));
+    // Weights of the scaling sum over the three features; the output layer halves the core.
+    const text = `dense(9, w=${Math.sqrt(3)}) ${`relu dense(9, w=${Math.SQRT2}) `.repeat(L)} relu dense(1, w=1)`;
+    const problem = { architecture: parseArchitecture(text), input: [3] as const, trained: "hidden" as const };
+    const { ntk } = makeEngine({ ...problem, kernels: ["ntk"] }).block(compute, points, null);
+    compute.scope((scope) => {
+      const values = scope.f64(n);
+      compute.symmetricEigen(n, scope.copy(ntk!), n, values);
+      expect(
+        distance(
+          values,
+          [...eigenvalues].sort((a, b) => a - b),
+        ),
+      ).toBeLessThan(1e-12);
+    });
+  }
 });

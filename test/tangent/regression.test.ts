@@ -9,6 +9,9 @@ import {
   kernelRegression,
   regressionOutputs,
   regressionVariances,
+  type TileStore,
+  tiledProduct,
+  tiledRegression,
 } from "../../src/tangent/index.ts";
 import { distance, engineOf, normalMatrix } from "./kernels.ts";
 
@@ -294,6 +297,11 @@ test("kernelRegression stops at the first ridge when expired, and refuses what i
   };
   const stopped = factorizedRegression(compute, K, Y, { ridge: "auto", expired: () => true, progress });
   expect(stopped.points).toHaveLength(1);
+  // Told in the middle of the second ridge, it gives that one up.
+  let polls = 0;
+  const later = factorizedRegression(compute, K, Y, { ridge: "auto", expired: () => ++polls > 2 });
+  expect(later.points).toHaveLength(1);
+  expect(later.ridge).toBe(stopped.ridge);
   expect(shares.every((share, k) => k === 0 || share >= shares[k - 1]!)).toBe(true);
   expect(() => kernelRegression(compute, K, matrix(4, 1), { ridge: 1 })).toThrow(/5 x 5 kernel.*4 x 1/);
   expect(() => kernelRegression(compute, K, Y, { ridge: -1 })).toThrow(RangeError);
@@ -303,4 +311,43 @@ test("kernelRegression stops at the first ridge when expired, and refuses what i
   expect(() => factorized(matrix(2, 2, Float64Array.of(1, 3, 3, 1)), matrix(2, 1), 0, true)).toThrow(
     /no kernel matrix/,
   );
+});
+
+test("tiledRegression and tiledProduct give what whole matrices give, from tiles of any size", () => {
+  const X = normalMatrix("tiles", 11, 3);
+  const Y = normalMatrix("tile targets", 11, 2);
+  const K = ntkOf(X);
+  const whole = factorizedRegression(compute, K, Y, { ridge: "auto" });
+  for (const edge of [1, 3, 4, 11, 20]) {
+    const stores = new Map<string, Float64Array>();
+    const store = (name: string): TileStore => ({
+      read: (i, j, into) => {
+        const tile = stores.get(`${name} ${i} ${j}`)!;
+        expect(into.length).toBe(tile.length);
+        into.set(tile);
+      },
+      write: (i, j, tile) => stores.set(`${name} ${i} ${j}`, tile.slice()),
+    });
+    const tiles = { n: 11, edge, kernel: store("kernel"), factor: store("factor") };
+    for (let j = 0; j * edge < 11; j++) {
+      for (let i = 0; i <= j; i++) {
+        const [rows, cols] = [i, j].map((k) =>
+          Array.from({ length: Math.min(edge, 11 - k * edge) }, (_, r) => k * edge + r),
+        );
+        tiles.kernel.write(i, j, Float64Array.from(rows!.flatMap((r) => cols!.map((s) => K.data[r * 11 + s]!))));
+      }
+    }
+    const fit = tiledRegression(compute, tiles, K.data[0]!, Y, { ridge: whole.ridge });
+    expect(distance(fit.dual.data, whole.dual.data)).toBeLessThan(1e-9);
+    expect(distance(fit.leaveOneOut.data, whole.leaveOneOut.data)).toBeLessThan(1e-9);
+    expect(fit.effectiveDimension).toBeCloseTo(whole.effectiveDimension, 9);
+    const product = tiledProduct(compute, tiles, Y);
+    for (let i = 0; i < 11; i++) {
+      for (const q of [0, 1]) {
+        let sum = 0;
+        for (let j = 0; j < 11; j++) sum += K.data[i * 11 + j]! * Y.data[2 * j + q]!;
+        expect(product.data[2 * i + q]).toBeCloseTo(sum, 12);
+      }
+    }
+  }
 });

@@ -17,7 +17,7 @@ import {
   type Objective,
   orthogonalize,
   planeSlice,
-  steps,
+  sliceSteps,
 } from "../../src/training/landscape/index.ts";
 
 let compute: Compute;
@@ -90,7 +90,7 @@ describe("a quadratic with known spectrum (C11)", () => {
       expect(norm).toBeCloseTo(Math.hypot(...gradient), 12);
       orthogonalize(direction, a);
       expect(Math.abs(cosine(direction, a))).toBeLessThan(1e-14);
-      const x = steps(2, 5);
+      const x = sliceSteps(2, 5);
       expect(x).toEqual([-2, -1, 0, 1, 2]);
       const { loss } = planeSlice(objective, center, direction, a, x, [0, 1]);
       const moved = scope.f64(8);
@@ -99,7 +99,7 @@ describe("a quadratic with known spectrum (C11)", () => {
         expect(loss[5 + i]).toBeCloseTo(objective.value(moved).loss, 12);
       });
       expect(loss[2]).toBeCloseTo(objective.value(center).loss, 14);
-      expect(() => steps(1, 4)).toThrow(RangeError);
+      expect(() => sliceSteps(1, 4)).toThrow(RangeError);
     });
   });
 

@@ -56,6 +56,12 @@ export const kernelCommand = defineCommand({
       group: "Network",
       description: "weighted layers that are trained: all, all but the ends, the last",
     }),
+    finite: setting(z.int().positive().optional(), {
+      group: "Network",
+      description: "the mean over N random networks of the widths given, instead of infinite ones",
+      value: "N",
+    }),
+    seed: fitSettingsSchema.shape.seed,
     precision: setting(z.enum(["f64", "f32"]).default("f64"), {
       group: "Output",
       description: "of the files; f32 takes half of the memory",
@@ -90,8 +96,9 @@ export const kernelCommand = defineCommand({
   ],
   async run(settings, { terminal }) {
     const { runKernel } = await import("../../experiments/kernel.ts");
-    const { quiet, json, memory, parametrization, parameterization, against, target, threads, accumulation, ...job } =
+    const { quiet, json, memory, parametrization, parameterization, against, target, threads, accumulation, ...rest } =
       settings;
+    const { finite, seed, ...job } = rest;
     const report = quiet ? () => {} : kernelView(terminal);
     const result = await runKernel(
       {
@@ -100,6 +107,7 @@ export const kernelCommand = defineCommand({
         against: against ?? null,
         target: target ?? null,
         accumulation: accumulation ?? null,
+        ...(finite === undefined ? {} : { finite: { networks: finite, seed } }),
         threads: threads ?? null,
         memory: memory * GIBIBYTE,
       },

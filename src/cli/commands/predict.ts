@@ -17,7 +17,10 @@ export const predictCommand = defineCommand({
   flagsOnly: ["model", "data", "out"],
   schema: z.object({
     model: setting(path, { group: "Input", description: "run id, run folder, .safetensors or .onnx file" }),
-    data: setting(path, { group: "Input", description: "table with the columns of the training data, or images like those" }),
+    data: setting(path, {
+      group: "Input",
+      description: "table with the columns of the training data, or images like those",
+    }),
     std: setting(z.boolean().default(false), {
       group: "Output",
       description: "of kernel regressions: the standard deviation of each prediction too",
@@ -55,8 +58,8 @@ export const predictCommand = defineCommand({
       deep !== null
         ? await predictDeepSamples(deep, data)
         : kernel === null
-        ? predictRows(readModel(file), data)
-        : await predictKernelRows(kernel, data, { deviations: std, progress });
+          ? predictRows(readModel(file), data)
+          : await predictKernelRows(kernel, data, { deviations: std, progress });
     terminal.clear();
     const { metrics, notes, target, scores } = prediction;
     if (!quiet) for (const note of notes) terminal.err(terminal.styleErr("dim", `  note: ${note}`));

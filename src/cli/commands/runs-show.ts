@@ -45,8 +45,7 @@ export const runsShowCommand = defineCommand({
     for (const sentence of verdict) terminal.out(wrap(sentence, columns, "  "));
     title("Problem and result");
     const described = isTrainRun(fit) ? trainLines(fit) : isKernelFit(fit) ? kernelLines(fit) : problemLines(fit);
-    for (const line of described)
-      terminal.out(wrap(line, columns, "  ", "    "));
+    for (const line of described) terminal.out(wrap(line, columns, "  ", "    "));
     title("Metrics");
     for (const line of metricLines(fit.metrics, isKernelFit(fit) ? "kernel" : "network")) terminal.out(`  ${line}`);
     title("Files");

@@ -14,7 +14,7 @@ const resumeSetting = setting(z.union([z.boolean(), z.string().min(1)]).optional
 
 export const trainCommand = defineCommand({
   name: "train",
-  summary: "train a deep network by gradient descent, with the theory measured",
+  summary: "train a deep network by gradient descent, theory measured",
   positionals: ["data"],
   flagsOnly: ["resume"],
   schema: trainSettingsSchema.safeExtend({ resume: resumeSetting, quiet: quietSetting, json: jsonSetting }),

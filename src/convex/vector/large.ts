@@ -2,6 +2,7 @@ import { matrix } from "../../base/matrix.ts";
 import { randomStream } from "../../base/random.ts";
 import type { TwoLayerNetwork } from "../../network/two-layer.ts";
 import type { SolveEvent } from "../types.ts";
+import { outputsOf } from "./core.ts";
 import { boundLarge, type LargeBounds, largePredictions } from "./large-bounds.ts";
 import { searchLarge } from "./large-oracle.ts";
 import { descend, dualPoint, fromNetwork, grow, merged, polish, randomPoint, toNetwork } from "./large-train.ts";
@@ -16,6 +17,9 @@ const EPOCHS = 40;
 const STOCHASTIC_SHARE = 0.5;
 const TRAINING_SHARE = 0.8;
 const ROUNDS = 30;
+/** From this tolerance on a few rounds do, with one run of L-BFGS each. */
+const ROUGH = 1e-3;
+const ROUGH_ROUNDS = 3;
 const NEW_NEURONS = 16;
 /** In single precision a violation below this is rounding. */
 const VIOLATED = 1 + 1e-3;
@@ -48,6 +52,7 @@ export function* trainLarge(
   const trained = (): boolean => progress() >= 1;
   const unscale = problem.scaling === "mean" ? 1 / problem.X.rows : 1;
   const slack = Math.max(PROGRESS, PROGRESS_SHARE * tolerance);
+  const isRough = tolerance >= ROUGH;
   const random = randomStream(seed, "large");
   let iteration = 0;
   const event = (objective: number, neurons: number): SolveEvent => ({
@@ -93,9 +98,14 @@ export function* trainLarge(
     const directions = searchLarge(compute, large, dualPoint(compute, large, best.point), random, own);
     attained = directions[0]?.value ?? 0;
     const violated = directions.filter((direction) => direction.value > large.beta * VIOLATED);
-    if (round === ROUNDS || trained()) break;
-    const wider = polish(compute, large, grow(best.point, violated.slice(0, NEW_NEURONS), large), trained);
-    const next = trained() ? wider : polish(compute, large, merged(wider.point, large), trained);
+    if (round === (isRough ? ROUGH_ROUNDS : ROUNDS) || trained()) break;
+    const wider = polish(
+      compute,
+      large,
+      grow(isRough ? merged(best.point, large) : best.point, violated.slice(0, NEW_NEURONS), large),
+      trained,
+    );
+    const next = isRough || trained() ? wider : polish(compute, large, merged(wider.point, large), trained);
     const gained = best.value - Math.min(next.value, wider.value);
     if (next.value <= best.value) best = next;
     else if (wider.value < best.value) best = wider;
@@ -111,14 +121,19 @@ export function* solveLarge(problem: VectorProblem, options: VectorOptions): Gen
   const cancelled = (): boolean => options.cancelled?.() === true;
   const share = certify ? TRAINING_SHARE : 1;
   const progress = (): number => (cancelled() ? 1 : (now() - began) / (share * seconds));
-  const { network, attained, iterations } = yield* trainLarge(problem, options, progress);
+  const { network: trained, attained, iterations } = yield* trainLarge(problem, options, progress);
   const unscale = problem.scaling === "mean" ? 1 / problem.X.rows : 1;
-  const { F, penalty } = largePredictions(compute, problem, network);
   const loss = lossOfRows(
     problem,
     Uint32Array.from({ length: problem.X.rows }, (_, i) => i),
   );
-  const objective = loss.value(F) * unscale + problem.beta * penalty;
+  const value = ({ F, penalty }: { readonly F: Float64Array; readonly penalty: number }): number =>
+    loss.value(F) * unscale + problem.beta * penalty;
+  const found = { network: trained, ...largePredictions(compute, problem, trained) };
+  const constant = constantNetwork(problem);
+  const network = value(constant) <= value(found) ? constant.network : trained;
+  const F = network === trained ? found.F : constant.F;
+  const objective = value(network === trained ? found : constant);
   const V = new Float64Array(F.length);
   loss.negativeGradient(F, V);
   if (problem.bias === "output") loss.center(V);
@@ -159,4 +174,35 @@ export function* solveLarge(problem: VectorProblem, options: VectorOptions): Gen
     seconds: now() - began,
     dual: { V: matrix(problem.X.rows, loss.c, V), maxBound: bounds?.all.value ?? Number.POSITIVE_INFINITY },
   };
+}
+
+/** The best network without neurons, with its predictions. */
+function constantNetwork({ X, targets, weights, bias }: VectorProblem) {
+  const c = outputsOf(targets);
+  const c0 = new Float64Array(c);
+  if (bias === "output") {
+    let total = 0;
+    for (let i = 0; i < X.rows; i++) {
+      const weight = weights?.[i] ?? 1;
+      total += weight;
+      if (targets.loss === "softmax") c0[targets.labels[i]!] += weight;
+      else for (let k = 0; k < c; k++) c0[k] += weight * targets.Y.data[i * c + k];
+    }
+    for (let k = 0; k < c; k++) {
+      c0[k] /= total || 1;
+      // Logarithms of the shares of the classes; every class has rows.
+      if (targets.loss === "softmax") c0[k] = Math.log(c0[k]);
+    }
+  }
+  const network: TwoLayerNetwork = {
+    kind: "two-layer",
+    activation: "relu",
+    U: matrix(0, X.cols),
+    b: new Float64Array(0),
+    W: matrix(0, c),
+    c0,
+    gates: null,
+  };
+  const F = Float64Array.from({ length: X.rows * c }, (_, k) => c0[k % c]);
+  return { network, F, penalty: 0 };
 }

@@ -33,6 +33,8 @@ const EVALUATIONS = 1000;
 const REPAIRS = 5;
 /** From this many rows on training works on blocks of rows in single precision. */
 const MANY_ROWS = 5000;
+/** Rows times outputs times features up to which training goes neuron by neuron from the beginning. */
+const TINY = 1000;
 /** Tolerance from which on, where nothing is certified, a solve is like that of many rows: not exact, and much faster. */
 const ROUGH = 1e-3;
 /** Rows times outputs times features from which on the largest violation is looked for as with many rows. */
@@ -91,7 +93,8 @@ export function* solveVector(problem: VectorProblem, options: VectorOptions): Ge
 
   let from = options.start;
   let roughly = 0;
-  if (from === undefined) {
+  const { n, c, p } = context;
+  if (from === undefined && n * c * p > TINY && problem.beta < vectorBetaMax(problem, options)) {
     const progress = (): number => (cancelled() ? 1 : (now() - began) / (ROUGH_SHARE * seconds));
     const rough = trainLarge(problem, options, progress);
     let step = rough.next();
@@ -103,7 +106,11 @@ export function* solveVector(problem: VectorProblem, options: VectorOptions): Ge
     roughly = step.value.attained * beta;
   }
   const start = from === undefined ? { units: [], c0: new Float64Array(context.c) } : fromVectorNetwork(context, from);
-  let round: Round = { iterate: vectorIterate(context, start.units, start.c0), attained: 0 };
+  const [none, begun] = [
+    vectorIterate(context, [], new Float64Array(c)),
+    vectorIterate(context, start.units, start.c0),
+  ];
+  let round: Round = { iterate: begun.objective < none.objective ? begun : none, attained: 0 };
   let converged = false;
   let cut = false;
   const hints: Float64Array[] = [];
@@ -118,7 +125,7 @@ export function* solveVector(problem: VectorProblem, options: VectorOptions): Ge
     // 1. Train. Time never ends the training before its first solve: a zero network is no answer.
     const rounds = generateNeurons(compute, context, round.iterate, random, {
       accuracy: certify ? ACCURACY : TRAIN_ACCURACY,
-      stop: () => cancelled() || (iteration > 1 && used(trainShare)),
+      stop: () => cancelled() || ((iteration > 1 || round.iterate.units.length > 0) && used(trainShare)),
       confirmations: certify ? 2 : 1,
       slack: certify ? VIOLATED : 1 + tolerance,
       hints,

@@ -15,6 +15,8 @@ const metadataSchema = z.strictObject({
   settings: z.record(z.string(), z.unknown()),
   /** Names the samples. */
   fingerprint: z.string(),
+  /** In full, as text: its file may change. */
+  architecture: z.string(),
   step: z.int().nonnegative(),
   /** Spent so far. */
   seconds: z.number(),
@@ -112,7 +114,12 @@ export function posedBy(settings: Readonly<Record<string, unknown>>): Record<str
  *
  * @throws ConfigError when the samples or the settings differ.
  */
-export function checkTrainingResumable(record: CheckpointRecord, settings: TrainSettings, fingerprint: string): void {
+export function checkTrainingResumable(
+  record: CheckpointRecord,
+  settings: TrainSettings,
+  fingerprint: string,
+  architecture: string,
+): void {
   const fail = (what: string): ConfigError =>
     new ConfigError(`the checkpoint is of another training: ${what}`, {
       code: "checkpoint-mismatch",
@@ -122,5 +129,6 @@ export function checkTrainingResumable(record: CheckpointRecord, settings: Train
   for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
     if (before[key] !== now[key]) throw fail(`${key} was ${String(before[key])}, now ${String(now[key])}`);
   }
+  if (record.architecture !== architecture) throw fail("the architecture differs");
   if (record.fingerprint !== fingerprint) throw fail("the samples differ");
 }

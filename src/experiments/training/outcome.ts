@@ -11,9 +11,10 @@ import { reportFiles } from "../report-files.ts";
 import { VERSION } from "../version.ts";
 import { trainCard } from "./card.ts";
 import { TRAINING_CHECKPOINT_FILE } from "./checkpoint.ts";
+import type { LastMeasurement } from "./drive.ts";
 import { makeTrainReport } from "./report.ts";
 import type { LabelledSamples } from "./samples.ts";
-import type { LastMeasurement, SessionFacts } from "./session.ts";
+import type { SessionFacts } from "./session.ts";
 import type { TrainJson, TrainOutcome } from "./types.ts";
 import { HISTORY_FILE } from "./work-folder.ts";
 

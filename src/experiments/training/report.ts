@@ -150,7 +150,7 @@ function measuredFigures(lines: readonly Line[]): LineFigure[] {
         y: { label: name, log: true },
         lines: [
           ...shown.map(([layer, { values }]) => ({ label: label(layer), points: values })),
-          ...bounds.map(([, series]) => ({ label: "bound without its constant", dashed: true, points: series.bounds })),
+          ...bounds.map(([, series]) => ({ label: "bound (no constant)", dashed: true, points: series.bounds })),
         ],
       },
     ];
@@ -187,7 +187,7 @@ function measuredTable({ monitors }: TrainJson): ReportTable[] {
   ];
 }
 
-function problemTable({ settings, notes: _ }: TrainRecord, { problem, result, backend }: TrainJson): ReportTable {
+function problemTable({ settings }: TrainRecord, { problem, result, backend }: TrainJson): ReportTable {
   const rule = settings.adam
     ? "Adam"
     : settings.momentum > 0

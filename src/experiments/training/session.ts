@@ -4,24 +4,19 @@ import type { RealArray } from "../../compute/types.ts";
 import { architectureText } from "../../network/architecture/index.ts";
 import {
   evaluateAll,
-  type Measurement,
   type Monitor,
   makeMonitors,
   monitorCatalog,
-  rateAt,
-  runTraining,
   type Schedule,
   stableRate,
   Trainer,
-  type TrainingCheckpoint,
-  type TrainingEnd,
-  type TrainingEvent,
   type TrainingSettings,
   type UpdateRule,
 } from "../../training/index.ts";
 import { FitCancelled } from "../fit-types.ts";
-import { VERSION } from "../version.ts";
-import { checkTrainingResumable, type StoredCheckpoint, writeTrainingCheckpoint } from "./checkpoint.ts";
+import { checkTrainingResumable, writeTrainingCheckpoint } from "./checkpoint.ts";
+import { backendName, drive, stored } from "./drive.ts";
+import { checkMemory, checkRange } from "./limits.ts";
 import { loadTraining } from "./load.ts";
 import { curvatureAtStart, curvatureOperations, type Machine, makeModel, outputsOf } from "./machine.ts";
 import { makeTrainOutcome } from "./outcome.ts";
@@ -29,7 +24,7 @@ import { type PosedTraining, poseTraining } from "./pose.ts";
 import type { MakeArray, TrainingInputs } from "./samples.ts";
 import type { TrainSettings } from "./settings.ts";
 import type { TrainEvent, TrainOutcome } from "./types.ts";
-import { openWorkFolder, type Resumed, readResumed, type WorkFolder } from "./work-folder.ts";
+import { openWorkFolder, type Resumed, readResumed } from "./work-folder.ts";
 
 /** What a training needs of the outside. */
 export interface TrainContext {
@@ -41,14 +36,10 @@ export interface TrainContext {
   readonly resume: { readonly folder: string } | "killed" | null;
 }
 
-/** Progress is told at most this often, in seconds. */
-const PROGRESS_SECONDS = 0.1;
 /** Share of the largest stable step size that is taken. */
 const SAFETY = 0.5;
 const ADAM_RATE = 1e-3;
 const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
-/** Epochs when nothing says when to stop. */
-const EPOCHS = { batches: 20, full: 1000 } as const;
 
 /** What is known of a training besides its trainer. */
 export interface SessionFacts {
@@ -75,10 +66,13 @@ export async function runTrain(settings: TrainSettings, context: TrainContext): 
   const isSingle = settings.precision === "f32";
   const make: MakeArray = (length) => (isSingle ? new Float32Array(length) : new Float64Array(length));
   const inputs = loadTraining(settings, make);
+  checkRange(inputs, settings);
   const posed = poseTraining(settings, inputs);
-  if (resumed !== null) checkTrainingResumable(resumed.record, settings, inputs.fingerprint);
+  if (resumed !== null)
+    checkTrainingResumable(resumed.record, settings, inputs.fingerprint, architectureText(posed.architecture));
   const compute = await createCompute(settings.threads === undefined ? {} : { threads: settings.threads });
   try {
+    checkMemory(settings, posed, compute);
     return compute.scope((scope) =>
       isSingle
         ? session(
@@ -204,9 +198,15 @@ function chooseRate(
   if (typeof settings.rate === "number") return { rate: settings.rate, curvature: null };
   if (rule.kind === "adam") return { rate: ADAM_RATE, curvature: null };
   const curvature = curvatureOf();
-  const largest = stableRate(rule, curvature);
+  if (!Number.isFinite(curvature)) {
+    throw new ConfigError("the curvature of the loss at the start overflows", {
+      code: "rate-overflow",
+      hint: "scale the inputs (--standardize columns), or give --rate",
+    });
+  }
+  const rate = SAFETY * (stableRate(rule, curvature) ?? Number.POSITIVE_INFINITY);
   // Nothing bends: every step size is stable.
-  return largest === null ? { rate: 1, curvature } : { rate: SAFETY * largest, curvature };
+  return { rate: Number.isFinite(rate) ? rate : 1, curvature };
 }
 
 /** Operations that a curvature may take when it only explains something. */
@@ -255,10 +255,6 @@ function tellNetwork(
   });
 }
 
-function backendName({ info }: Compute): string {
-  return `${info.name}, ${info.blas ?? "no system BLAS"}, ${info.simd}, threads ${info.threads}`;
-}
-
 function tellResumed({ record }: Resumed, compute: Compute, note: (text: string) => void): void {
   note(`goes on after step ${record.step}`);
   if (record.backend !== backendName(compute)) {
@@ -268,168 +264,36 @@ function tellResumed({ record }: Resumed, compute: Compute, note: (text: string)
 
 function makeSessionMonitors<A extends RealArray>(
   { compute, scope }: Machine<A>,
-  { monitor }: TrainSettings,
+  { monitor = "" }: TrainSettings,
   { graph, form }: PosedTraining,
   trainer: Trainer<A>,
 ): readonly Monitor[] {
   const asked = monitor.split(",").map((name) => name.trim());
-  const names = asked.flatMap((name) => {
-    if (name === "") return [];
-    if (name === "all") return monitorCatalog.map((one) => one.name);
-    if (name === "cheap") return monitorCatalog.filter(({ isCheap }) => isCheap).map((one) => one.name);
-    return [name];
-  });
-  if (names.length === 0) return [];
+  const paces = new Map<string, number | null>();
+  for (const word of asked) {
+    const [name = "", pace] = word.split(":");
+    const every = pace === undefined ? null : Number(pace);
+    if (every !== null && !(Number.isSafeInteger(every) && every > 0)) {
+      throw new ConfigError(`the pace of a monitor is a number of steps, not "${pace}"`, {
+        code: "monitor-pace",
+        hint: "for example --monitor loss:10,distance",
+      });
+    }
+    for (const one of namesOf(name)) paces.set(one, every);
+  }
+  if (paces.size === 0) return [];
   if (form.kind !== "network") {
     throw new ConfigError(`monitors watch networks, not a ${form.kind} model`, {
       code: "monitor-form",
       hint: "leave --monitor out, or --symmetric, --linearized and --taylor",
     });
   }
-  return makeMonitors([...new Set(names)], { trainer, graph, compute, scope });
+  const monitors = makeMonitors([...paces.keys()], { trainer, graph, compute, scope });
+  return monitors.map((one) => ({ ...one, every: paces.get(one.name) ?? one.every }));
 }
 
-function stored<A extends RealArray>(
-  { settings, inputs, rate, curvature, compute }: SessionFacts,
-  trainer: Trainer<A>,
-  training: TrainingCheckpoint,
-  work: WorkFolder,
-  seconds: number,
-): StoredCheckpoint {
-  return {
-    record: {
-      version: VERSION,
-      settings: { ...settings },
-      fingerprint: inputs.fingerprint,
-      step: trainer.steps,
-      seconds,
-      rate,
-      curvature,
-      historyBytes: work.historyBytes,
-      backend: backendName(compute),
-    },
-    training,
-  };
-}
-
-/** Where a training that is to stop after some steps stops. */
-function stepsWanted(
-  { steps, epochs, seconds, untilLoss, untilAccuracy }: TrainSettings,
-  stepsPerEpoch: number,
-): number {
-  const isOpen = [steps, epochs, seconds, untilLoss, untilAccuracy].every((rule) => rule === undefined);
-  const most = isOpen ? EPOCHS[stepsPerEpoch > 1 ? "batches" : "full"] : (epochs ?? Number.POSITIVE_INFINITY);
-  return Math.min(steps ?? Number.POSITIVE_INFINITY, Math.ceil(most * stepsPerEpoch));
-}
-
-/** A quantity as it was measured last. */
-export type LastMeasurement = Measurement & { readonly step: number };
-
-/** Makes the steps; writes history and checkpoints. */
-function drive<A extends RealArray>(
-  facts: SessionFacts,
-  trainer: Trainer<A>,
-  monitors: readonly Monitor[],
-  work: WorkFolder,
-  secondsBefore: number,
-  { emit, cancelled, now }: TrainContext,
-): { readonly end: TrainingEnd; readonly measured: readonly LastMeasurement[] } {
-  const { settings, posed } = facts;
-  const steps = stepsWanted(settings, trainer.stepsPerEpoch);
-  const run = runTraining({
-    trainer,
-    monitors,
-    stop: {
-      steps,
-      seconds: settings.seconds ?? Number.POSITIVE_INFINITY,
-      loss: settings.untilLoss ?? null,
-      accuracy: settings.untilAccuracy ?? null,
-    },
-    test: posed.test,
-    every: settings.every ?? (trainer.stepsPerEpoch > 1 ? trainer.stepsPerEpoch : null),
-    secondsBefore,
-    now,
-    cancelled,
-  });
-  const measured = new Map<string, LastMeasurement>();
-  const first = trainer.steps;
-  let known: { loss: number; accuracy: number | null; testAccuracy: number | null } | null = null;
-  let told = Number.NEGATIVE_INFINITY;
-  let saved = now();
-  const save = (seconds: number): void => {
-    // Parameters that are not finite are nothing to go on from.
-    if (!Number.isFinite(trainer.kernels.normInf(trainer.theta.length, trainer.theta))) return;
-    work.save(writeTrainingCheckpoint(stored(facts, trainer, trainer.checkpoint(), work, seconds)));
-  };
-  const tell = (step: number, seconds: number): void => {
-    if (known === null || now() - told < PROGRESS_SECONDS) return;
-    told = now();
-    const byTime = seconds / (settings.seconds ?? Number.POSITIVE_INFINITY);
-    const fraction = Math.max(step / steps, byTime);
-    const own = Math.max(
-      (step - first) / (steps - first),
-      (seconds - secondsBefore) / ((settings.seconds ?? Number.POSITIVE_INFINITY) - secondsBefore),
-    );
-    const left = own > 0 ? ((seconds - secondsBefore) * (1 - own)) / own : null;
-    const isOpen = steps === Number.POSITIVE_INFINITY && settings.seconds === undefined;
-    emit({
-      kind: "progress",
-      step,
-      epoch: step / trainer.stepsPerEpoch,
-      rate: rateAt(trainer.settings.schedule, Math.max(1, step)),
-      ...known,
-      fraction: isOpen ? null : fraction,
-      seconds,
-      left: isOpen ? null : left,
-    });
-  };
-  let next = run.next();
-  if (!next.done && trainer.steps === 0) save(0);
-  for (; !next.done; next = run.next()) {
-    const event = next.value;
-    if (event.kind === "log") {
-      const { evaluation, measurements, step, seconds } = event;
-      for (const one of measurements) measured.set(`${one.name} ${one.layer ?? ""}`, { ...one, step });
-      if (evaluation !== null) {
-        const { loss, accuracy, test } = evaluation;
-        known = { loss, accuracy, testAccuracy: test?.accuracy ?? null };
-      }
-      work.addHistory(historyLine(trainer, event));
-      tell(step, seconds);
-    } else {
-      tell(event.result.step, event.seconds);
-      if (now() - saved >= settings.checkpoint) {
-        save(event.seconds);
-        saved = now();
-      }
-    }
-  }
-  return { end: next.value, measured: [...measured.values()] };
-}
-
-type LogEvent = Extract<TrainingEvent, { kind: "log" }>;
-
-/** A line of the history: where the training stands, and what was measured; numbers that are not finite are null. */
-function historyLine<A extends RealArray>(
-  trainer: Trainer<A>,
-  { step, seconds, evaluation, measurements }: LogEvent,
-): Record<string, unknown> {
-  const stands =
-    evaluation === null
-      ? {}
-      : {
-          loss: evaluation.loss,
-          accuracy: evaluation.accuracy,
-          ...(evaluation.test === null
-            ? {}
-            : { testLoss: evaluation.test.loss, testAccuracy: evaluation.test.accuracy }),
-        };
-  return {
-    step,
-    epoch: step / trainer.stepsPerEpoch,
-    seconds,
-    rate: rateAt(trainer.settings.schedule, Math.max(1, step)),
-    ...stands,
-    ...(measurements.length === 0 ? {} : { measurements }),
-  };
+/** The monitors that a word stands for. */
+function namesOf(word: string): readonly string[] {
+  const chosen = monitorCatalog.filter(({ isCheap }) => word === "all" || (word === "cheap" && isCheap));
+  return chosen.length > 0 ? chosen.map(({ name }) => name) : word === "" ? [] : [word];
 }

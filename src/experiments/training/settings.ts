@@ -9,7 +9,7 @@ const numbers = z.preprocess(
   (value) => (typeof value === "number" ? String(value) : value),
   z.string().regex(/^\d+(\.\d+)?(,\d+(\.\d+)?)*$/, "write numbers with commas between, such as 81,122"),
 );
-const { data: _data, target, task, missing, standardize, seed, threads, out } = fitSettingsSchema.shape;
+const { task, missing, standardize, seed, threads, out } = fitSettingsSchema.shape;
 
 /**
  * The settings of a training: one schema for the flags of the command line, the environment, the config file and the
@@ -22,7 +22,11 @@ export const trainSettingsSchema = z
       description: "table, npy, idx images, CIFAR .bin, or circle(N), sphere(N, D), padded-sphere(N, D)",
       value: "FILE|SPEC",
     }),
-    target,
+    target: setting(path.optional(), {
+      group: "Data",
+      description: "column to predict, or an npy or idx file of targets; of made-up data normal or labels(K)",
+      value: "COLUMN",
+    }),
     test: setting(path.optional(), {
       group: "Data",
       description: "held-out samples from a file of their own, in place of a split",
@@ -141,9 +145,10 @@ export const trainSettingsSchema = z
       group: "End",
       description: "stop when this share of the training samples is right",
     }),
-    monitor: setting(z.string().default(""), {
+    monitor: setting(path.optional(), {
       group: "Record",
-      description: "quantities of the theory to measure, with commas between",
+      description:
+        "quantities of the theory to measure: names, cheap or all, with commas between; loss:10 each 10 steps",
       value: "NAMES",
     }),
     every: setting(z.int().positive().optional(), {

@@ -6,8 +6,9 @@ import { type LegendItem, legend } from "./legend.ts";
 import { axisMarks, type ChartSize, leftMargin, plotSvg, SERIES_COLORS, scaleOptions } from "./plot-svg.ts";
 
 const MARGIN = { right: 24, bottom: 48 };
-/** Room for the label of the y axis above the frame. */
-const LABEL_ROOM = 30;
+/** Room between legend and frame, and for the label of the y axis above the legend. */
+const LEGEND_ROOM = 10;
+const LABEL_ROOM = 26;
 /** Positive values that span more than this factor are drawn on a logarithmic axis. */
 const LOG_RATIO = 20;
 
@@ -51,7 +52,7 @@ export function linesChart(figure: LineFigure, { width, height }: ChartSize): st
   const items = shown.map(
     ({ label, dashed }, k): LegendItem => ({ label, mark: dashed === true ? "dashed" : "line", color: colorOf(k) }),
   );
-  const { marks: keys, height: room } = legend(items, width - marginLeft, LABEL_ROOM - 6);
+  const { marks: keys, height: room } = legend(items, width - marginLeft, LEGEND_ROOM);
   const marks: Plot.Markish[] = [
     ...axisMarks(x, y, {
       x: x.type === "log" ? `${xAxis.label} (log scale)` : xAxis.label,
@@ -74,7 +75,7 @@ export function linesChart(figure: LineFigure, { width, height }: ChartSize): st
   return plotSvg("Lines over a training", {
     width,
     height: height + room,
-    marginTop: room + 8,
+    marginTop: LABEL_ROOM + room,
     marginRight: MARGIN.right,
     marginBottom: MARGIN.bottom,
     marginLeft,

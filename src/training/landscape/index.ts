@@ -9,7 +9,7 @@ import {
   orthogonalize,
 } from "./directions.ts";
 import { type NetworkObjectiveSetup, networkObjective } from "./objective.ts";
-import { LINE_POINTS, type LineSlice, lineSlice, type PlaneSlice, planeSlice, steps } from "./slices.ts";
+import { LINE_POINTS, type LineSlice, lineSlice, type PlaneSlice, planeSlice, sliceSteps } from "./slices.ts";
 
 export * from "./directions.ts";
 export * from "./objective.ts";
@@ -33,7 +33,7 @@ export const LANDSCAPE_DEFAULTS: LandscapeOptions = {
   radius: 1,
   points: 21,
   orthogonal: true,
-  search: { smoothing: 0.001, steps: 100, rate: 0.9, checks: 4, seed: 0 },
+  search: { smoothing: 0.001, steps: 300, rate: 1.8, checks: 4, seed: 0 },
 };
 
 /** A plane of the loss with all that says how it was made: plain JSON. */
@@ -61,7 +61,7 @@ export function landscapeOf(
   const { graph } = setup;
   requireParameters(graph, theta);
   const { axes, radius, points, orthogonal } = options;
-  const ticks = steps(radius, points);
+  const ticks = sliceSteps(radius, points);
   const objective = networkObjective(setup);
   const search = { ...options.search, ...(setup.trained === undefined ? {} : { trained: setup.trained }) };
   const { direction, norm } = gradientDirection(objective, theta);

@@ -8,7 +8,7 @@ export interface PlaneSlice {
 }
 
 /** `count` numbers from -radius to radius, an odd number of them so that 0 is one. */
-export function steps(radius: number, count: number): number[] {
+export function sliceSteps(radius: number, count: number): number[] {
   if (!Number.isInteger(count) || count < 3 || count % 2 === 0) {
     throw new RangeError(`a slice needs an odd number of points, at least 3, got ${count}`);
   }

@@ -70,7 +70,7 @@ export const separationMonitor: MonitorKind = {
       observe() {
         const { separation, normError, cosine } = observation.separation;
         return [
-          beside("separation", separation, null, STATEMENTS.separation),
+          plain("separation", separation),
           plain("input-norm-error", normError),
           plain("input-cosine-largest", cosine),
         ];

@@ -78,7 +78,7 @@ export function plain(name: string, value: number, layer: string | null = null):
   return { name, layer, value, bound: null, constant: null, statement: null, status: null };
 }
 
-/** A row beside what a statement says; `bound` null where it does not speak of this network. */
+/** A row beside what a statement says; a plain one where `bound` is null, for it does not speak of this network. */
 export function beside(
   name: string,
   value: number,
@@ -86,7 +86,8 @@ export function beside(
   [statement, status]: Statement,
   layer: string | null = null,
 ): Measurement {
-  return { name, layer, value, bound, constant: bound === null ? null : value / bound, statement, status };
+  if (bound === null) return plain(name, value, layer);
+  return { name, layer, value, bound, constant: value / bound, statement, status };
 }
 
 /** A statement with its exact place, and whether it was read in the source, recalled, or derived. */
@@ -101,7 +102,6 @@ export const STATEMENTS = {
   separateness: [`${ALS}, Lemma 7.5: ||(I - h h'/||h||^2) h'|| >= delta / 2 at the start`, "recalled"],
   forwardProduct: [`${ALS}, Lemma 7.3: ||W_b D_(b-1) ... D_a W_a||_2 <= O(sqrt(L))`, "recalled"],
   backwardProduct: [`${ALS}, Lemma 7.4: ||B D_L W_L ... D_a W_a||_2 <= O(sqrt(m / c))`, "recalled"],
-  separation: [`${ALS}, section 2: ||x_i - x_j|| >= delta`, "recalled"],
   signs: [`${ALS}, Lemma 8.2: ||D - D0||_0 <= O(m omega^(2/3) L)`, "recalled"],
   adversary: [
     "a rank-one change of spectral norm omega flips at most (3 omega^2 / pi)^(1/3) of the neurons",
@@ -116,8 +116,8 @@ export const STATEMENTS = {
   ntkFunction: [`${ALS}, Theorem 5 (b): |f - f_NTK| <= O(omega^(4/3) L^3 sqrt(m))`, "recalled"],
   ntkKernel: [`${ALS}, Theorem 5 (c): |K - K_NTK| <= O(omega^(1/3) L^3) sqrt(K_NTK(x, x) K_NTK(x', x'))`, "recalled"],
   rate: [
-    "linearized gradient descent: log(F_t+1 / F_t) <= 2 max |log(1 - eta lambda)| over the kernel's eigenvalues, Lee et al., arXiv:1902.06720, section 2",
-    "verified",
+    "linearized gradient descent on smooth networks (Lee et al., arXiv:1902.06720, section 2, in steps): log(F_t+1 / F_t) <= 2 max log|1 - eta lambda| over the kernel's eigenvalues",
+    "derived",
   ],
   kernelGradient: ["||grad F||^2 <= 2 lambda_max(Theta) F for squared loss", "derived"],
   sharpness: ["edge of stability, 2 / eta without momentum: Cohen et al., arXiv:2103.00065", "verified"],
@@ -129,5 +129,8 @@ export const STATEMENTS = {
     "lazy where kappa = ||h - y|| ||D2h|| / ||Dh||^2 << 1: Chizat, Oyallon and Bach, arXiv:1812.07956, section 1",
     "verified",
   ],
-  trajectory: ["sup_t ||f_t - f_t_lin|| = O(m^(-1/2)): Lee et al., arXiv:1902.06720, Theorem 2.1", "verified"],
+  trajectory: [
+    "sup_t ||f_t - f_t_lin|| = O(m^(-1/2)), m the least hidden width: Lee et al., arXiv:1902.06720, Theorem 2.1",
+    "verified",
+  ],
 } as const satisfies Record<string, Statement>;

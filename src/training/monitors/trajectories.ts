@@ -5,7 +5,7 @@ import { Trainer } from "../trainer.ts";
 import { CHEAP, type MonitorKind, SPECTRAL_NORM } from "./kind.ts";
 import type { Observation } from "./observation.ts";
 import { beside, plain, STATEMENTS } from "./theory.ts";
-import { layerDistances } from "./weights.ts";
+import { affineOf, layerDistances } from "./weights.ts";
 
 /** The network beside its linearization at the start, both at the parameters now. */
 export const linearizationMonitor: MonitorKind = {
@@ -80,6 +80,8 @@ export const trajectoriesMonitor: MonitorKind = {
     const { weightDecay } = trainer.settings.rule;
     const companions = weightDecay > 0 ? [] : [1, 2].map((degree) => companion(observation, degree));
     const inputs = graph.sizes[0]!;
+    const hidden = graph.nodes.flatMap((node) => affineOf(node)?.width ?? []).slice(0, -1);
+    const bound = hidden.length === 0 ? null : 1 / Math.sqrt(Math.min(...hidden));
     const start = observation.forwardAt([initial], 1).output[0]!.slice(0, n * outputs);
     const theirs = scope.f64(n * outputs);
     return {
@@ -107,7 +109,7 @@ export const trajectoriesMonitor: MonitorKind = {
           const travelled = observation.squaredNorm(theta.map((value, i) => value - initial[i]));
           const root = Math.sqrt(difference / n);
           return [
-            k === 0 ? beside(`${name}-distance`, root, null, STATEMENTS.trajectory) : plain(`${name}-distance`, root),
+            beside(`${name}-distance`, root, k === 0 ? bound : null, STATEMENTS.trajectory),
             plain(`${name}-distance-relative`, moved > 0 ? Math.sqrt(difference / moved) : 0),
             plain(`${name}-parameters-relative`, travelled > 0 ? Math.sqrt(apart / travelled) : 0),
           ];

@@ -1,0 +1,104 @@
+import { z } from "zod";
+import { fitSettingsSchema, setting } from "../../experiments/config.ts";
+import { writeFileAtomic } from "../../platform/files.ts";
+import { defineCommand, jsonSetting, quietSetting, runSetting, runsSetting } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
+import { formatNumber, formatShare } from "../format.ts";
+
+const path = z.string().min(1);
+
+export const landscapeCommand = defineCommand({
+  name: "landscape",
+  summary: "the loss around a trained network, or between two",
+  positionals: ["run"],
+  flagsOnly: ["run", "between", "out"],
+  schema: z.object({
+    run: runSetting,
+    between: setting(path.optional(), {
+      group: "Input",
+      description: "another run: the line between the two networks",
+      value: "RUN",
+    }),
+    axes: setting(z.enum(["curvature", "random"]).default("curvature"), {
+      group: "Plane",
+      description: "gradient and most negative curvature, or two filter-normalized random directions",
+    }),
+    radius: setting(z.number().positive().default(1), {
+      group: "Plane",
+      description: "reach of both axes: a distance, for random ones in norms of the filters",
+    }),
+    points: setting(z.int().min(3).default(21), {
+      group: "Plane",
+      description: "points along each axis (made odd), or at least as many along the line between two networks",
+    }),
+    smoothing: setting(z.number().min(0).default(0.001), {
+      group: "Plane",
+      description: "deviation of the Gaussian that the Hessian is averaged over",
+    }),
+    ojaSteps: setting(z.int().positive().default(300), {
+      group: "Plane",
+      description: "steps of Oja's method for the most negative curvature",
+      value: "STEPS",
+    }),
+    samples: setting(z.int().positive().default(1000), {
+      group: "Effort",
+      description: "training samples that the loss is taken over, at most",
+    }),
+    seed: setting(z.int().min(0).default(0), { group: "Effort", description: "of random directions" }),
+    threads: fitSettingsSchema.shape.threads,
+    out: setting(path.default("landscape"), {
+      group: "Output",
+      description: "files are PREFIX.json and PREFIX-*.svg, .png",
+      value: "PREFIX",
+    }),
+    runs: runsSetting,
+    quiet: quietSetting,
+    json: jsonSetting,
+  }),
+  examples: [
+    { does: "the plane of gradient and most negative curvature", line: "overparam landscape 7f3a9c" },
+    {
+      does: "is there a barrier between two trainings?",
+      line: "overparam landscape 7f3a9c --between b41d02 --points 31",
+    },
+  ],
+  async run(settings, { terminal, version }) {
+    const { exploreLandscape } = await import("../../experiments/landscape.ts");
+    const { between = null, quiet, json, out, threads, ...rest } = settings;
+    const { result, files, png } = await exploreLandscape({ ...rest, between, threads });
+    const whole = { schema: 1, command: "landscape", version, ...result };
+    const numbers = `${out}.json`;
+    writeFileAtomic(numbers, `${JSON.stringify(whole)}\n`);
+    const names = [numbers, ...files.map(({ name }) => `${out}-${name}`)];
+    for (const { name, bytes } of files) writeFileAtomic(`${out}-${name}`, bytes);
+    if (json) {
+      terminal.out(JSON.stringify({ ...whole, files: names }));
+      return EXIT.ok;
+    }
+    for (const line of linesOf(result)) terminal.out(line);
+    terminal.out(`written: ${names.join(", ")}`);
+    if (!png && !quiet) terminal.err("  note: no PNG: @resvg/resvg-js is not installed here");
+    return EXIT.ok;
+  },
+});
+
+type Result = Awaited<ReturnType<typeof import("../../experiments/landscape.ts")["exploreLandscape"]>>["result"];
+
+function linesOf(result: Result): string[] {
+  const head = `loss over ${result.samples} samples, after ${result.step} steps`;
+  if (result.kind === "line") {
+    const { lossBarrier, errorBarrier, isConnected } = result.line;
+    const error = isConnected === null ? "" : `, of wrong answers ${formatShare(errorBarrier)}`;
+    const verdict = isConnected === null ? "" : isConnected ? ": linearly connected" : ": not linearly connected";
+    return [head, `barrier of the loss ${formatNumber(lossBarrier)}${error}${verdict}`];
+  }
+  const { center, gradientNorm, curvature } = result.plane;
+  const lines = [head, `loss ${formatNumber(center)}, norm of its gradient ${formatNumber(gradientNorm)}`];
+  if (curvature === null) return lines;
+  const { check } = curvature;
+  const checked =
+    check === null
+      ? ""
+      : ` (Lanczos on ${formatNumber(4)} points: ${formatNumber(check.smallest)}, cosine ${formatNumber(check.cosine)})`;
+  return [...lines, `most negative curvature ${formatNumber(curvature.curvature)} by Oja's method${checked}`];
+}
