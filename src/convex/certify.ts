@@ -1,5 +1,5 @@
 import type { Compute } from "../compute/types.ts";
-import { type Climb, CONES_ALONE, Ladder, MOST_PAIRS } from "./bounds/ladder.ts";
+import { type Climb, CONES_ALONE, CONES_RANK, Ladder, MOST_PAIRS } from "./bounds/ladder.ts";
 import type { Lanes } from "./bounds/lanes.ts";
 import { droppedPart } from "./bounds/maximum.ts";
 import { outputProof } from "./bounds/output-proof.ts";
@@ -48,6 +48,9 @@ const HALVED = 0.6;
 /** ... in so many seconds, or this share of the time so far, whichever is longer. */
 const PATIENCE_SECONDS = 4;
 const PATIENCE_SHARE = 0.4;
+/** ... and at once when it is still larger than this after the first nodes of the transport bound. */
+const HOPELESS = 0.06;
+const FIRST_NODES = 5;
 /** A gain below this part of the gap does not count: after a stretch without one the work ends. */
 const SETTLED = 0.03;
 const STRETCH_SECONDS = 6;
@@ -79,23 +82,35 @@ export function* certifyIterate(
   let bound: LowerBound | null = null;
   const began = now();
   let since = { seconds: began, gap: Number.POSITIVE_INFINITY };
+  /** What a dual point of its own has given. */
+  let joint: LowerBound | null = null;
   for (;;) {
     ladder.advance(target);
-    const { maximum, method, witness, finished } = ladder.state(target);
+    const { maximum, method, witness, finished, transportNodes } = ladder.state(target);
     const value = dualBound(loss, v, core.y, core.beta, maximum);
     if (bound === null || value > bound.value) bound = { value, v, maximum, method, proof: () => ladder.proof() };
     yield bound;
     const gap = relativeGap(objective, bound.value);
-    if (gap <= options.tolerance || stop()) return { bound, witness: null };
+    if (gap <= options.tolerance || stop()) return { bound: better(bound, joint), witness: null };
     if (witness !== null) {
-      if (options.repair() && witness.value > core.beta * VIOLATED) return { bound, witness };
+      if (joint === null && options.repair() && witness.value > core.beta * VIOLATED) return { bound, witness };
       target = witness.value * (1 + MARGIN);
-    } else if (finished) return { bound, witness: null };
+    } else if (finished) return { bound: better(bound, joint), witness: null };
+    const hopeless = joint === null && core.Z.cols > CONES_RANK && gap > HOPELESS && transportNodes >= FIRST_NODES;
     if (gap < HALVED * since.gap) since = { seconds: now(), gap };
     else if (now() - since.seconds > Math.max(PATIENCE_SECONDS, PATIENCE_SHARE * (now() - began))) break;
+    if (!hopeless || !jointDualFits(context)) continue;
+    joint = yield* certifyJointly(compute, context, iterate, bound, options);
+    if (relativeGap(objective, joint.value) <= options.tolerance || stop()) return { bound: joint, witness: null };
+    // Time is left: perhaps it was not hopeless.
+    since = { seconds: now(), gap };
   }
-  if (!jointDualFits(context)) return { bound, witness: null };
-  return { bound: yield* certifyJointly(compute, context, iterate, bound, options), witness: null };
+  joint ??= jointDualFits(context) ? yield* certifyJointly(compute, context, iterate, bound, options) : null;
+  return { bound: better(bound, joint), witness: null };
+}
+
+function better(a: LowerBound, b: LowerBound | null): LowerBound {
+  return b !== null && b.value > a.value ? b : a;
 }
 
 /**

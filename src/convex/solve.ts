@@ -19,9 +19,12 @@ const SOLVE_ACCURACY = 1e-11;
 /** Without a certificate a little less will do; much less would leave units split and programs large. */
 const TRAIN_ACCURACY = 1e-9;
 /** Bounds during training may take this share of the time. */
-const BOUND_SHARE = 0.2;
+const BOUND_SHARE = 0.1;
 /** Training of all patterns ends at this share of the time: the rest is for the proof. */
 const TRAIN_SHARE = 0.6;
+/** ... or from this share on, when the last third of it has lowered the objective by less than this part of itself. */
+const SLOW_SHARE = 0.2;
+const SLOW_GAIN = 1e-3;
 /** Exact sweeps take part in training up to this many rows. */
 const QUICK_ROWS = 300;
 /** Candidates added a round when patterns are listed. */
@@ -64,7 +67,16 @@ function* solve(problem: ConvexProblem, options: SolveOptions, lanes: Lanes): Ge
   const listed = listPatterns(problem, context, seed);
   const allPatterns = problem.program === "relu" && (listed === null || problem.patterns.kind === "all");
   const trainShare = certify && listed === null ? TRAIN_SHARE : 1;
-  const trained = (): boolean => cancelled() || used(trainShare);
+  /** Objectives of this training, with the time. */
+  let course: { readonly seconds: number; readonly objective: number }[] = [];
+  const slow = (): boolean => {
+    const last = course.at(-1);
+    if (trainShare === 1 || last === undefined || !used(SLOW_SHARE)) return false;
+    const third = (now() - (course[0]?.seconds ?? 0)) / 3;
+    const then = course.findLast(({ seconds }) => seconds <= now() - third);
+    return then !== undefined && then.objective - last.objective < SLOW_GAIN * last.objective;
+  };
+  const trained = (): boolean => cancelled() || used(trainShare) || slow();
   const pricer =
     listed === null
       ? localSearchPricer(compute, context, randomStream(seed, "search"), trained)
@@ -124,14 +136,16 @@ function* solve(problem: ConvexProblem, options: SolveOptions, lanes: Lanes): Ge
     // 1. Train. Time never ends the training before its first solve: a zero network is no answer.
     const training = generateColumns(compute, context, pricer, iterate, {
       accuracy,
-      stop: () => cancelled() || (iteration > 1 && used(trainShare)),
+      stop: () => cancelled() || (iteration > 1 && trained()),
       confirmations: listed === null && certify ? 2 : 1,
       slack: certify ? VIOLATED : 1 + tolerance,
     });
+    course = [];
     let step = training.next();
     for (; step.done !== true; step = training.next()) {
       iterate = step.value;
       iteration += 1;
+      course.push({ seconds: now(), objective: iterate.objective });
       patterns = Math.max(patterns, iterate.units.length);
       if (certify && (best === null || boundSeconds < BOUND_SHARE * (now() - began))) quickBound(iterate);
       yield event("train", iterate);
@@ -157,7 +171,8 @@ function* solve(problem: ConvexProblem, options: SolveOptions, lanes: Lanes): Ge
       iterate = { ...iterate, v: quick.v };
     }
     own = boundOverSeen(context, [...seen.values()], iterate, stop);
-    const mayRepair = repair;
+    // Where training was cut short there is always something to repair, and little to gain by it.
+    const mayRepair = repair && converged;
     const certifying = certifyIterate(compute, context, iterate, {
       tolerance,
       seed,

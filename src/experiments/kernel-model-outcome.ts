@@ -102,6 +102,10 @@ function kernelJson(record: KernelRecord): KernelFitJson {
 export function kernelVerdict({ model, problem, result }: KernelFitJson, architecture: string): string[] {
   const { ridge, ridgeChosen, rows } = problem;
   const name = model === "ntk" ? "tangent kernel" : "covariance";
+  const meaning =
+    model === "ntk"
+      ? "trained by gradient descent, such a network does this regression without a ridge"
+      : "before it is trained, such a network is the Gaussian process that this regression assumes";
   const shown = (value: number): string => String(Number(value.toPrecision(3)));
   const how = ridgeChosen
     ? `chosen from ${result.ridges.length} by exact leave-one-out`
@@ -110,7 +114,7 @@ export function kernelVerdict({ model, problem, result }: KernelFitJson, archite
       : "as given";
   return [
     `Kernel regression, solved exactly: ridge ${shown(ridge)}, ${how}.`,
-    `The kernel is the ${name} of ${architecture} with infinitely wide layers${model === "ntk" ? ": what gradient descent on such a network tends to" : ""}.`,
+    `The kernel is the ${name} of ${architecture} with infinitely wide layers: ${meaning}.`,
     `The ridge lets ${shown(result.effectiveDimension)} of ${rows} directions pass.`,
   ];
 }

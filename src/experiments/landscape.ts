@@ -6,11 +6,11 @@ import {
   LANDSCAPE_DEFAULTS,
   type Landscape,
   type LandscapeOptions,
+  type LandscapeSetup,
   LINE_POINTS,
   type LineSlice,
   landscapeOf,
   lineBetween,
-  type NetworkObjectiveSetup,
   subsetOf,
 } from "../training/index.ts";
 import type { RunFile } from "./fit-types.ts";
@@ -69,7 +69,7 @@ export async function exploreLandscape(
       const { n } = posed.data;
       const count = Math.min(n, request.samples);
       const rows = Uint32Array.from({ length: count }, (_, k) => Math.floor((k * n) / count));
-      const setup: NetworkObjectiveSetup = {
+      const setup: LandscapeSetup = {
         graph: posed.graph,
         compute,
         scope,

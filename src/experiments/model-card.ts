@@ -79,7 +79,8 @@ function outputMeaning({ dataset, objective }: FitRecord): string {
   }
   if (classes === null) return `\`output\` (N x 1) is the predicted ${name}.`;
   if (objective.loss === "softmax" || classes.length > 2) {
-    const odds = objective.loss === "softmax" ? ", and the softmax of a row gives the probabilities of the classes" : "";
+    const odds =
+      objective.loss === "softmax" ? ", and the softmax of a row gives the probabilities of the classes" : "";
     return `\`output\` is N x ${classes.length}; the largest entry of a row names the class${odds}.`;
   }
   const scale = objective.loss === "logistic" ? ` (the log-odds of "${classes[1]}")` : "";

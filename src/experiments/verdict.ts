@@ -188,7 +188,8 @@ export const BIAS_TEXT = {
 export function problemLine(problem: Problem, rigorous = false): string {
   const { loss, scaling, beta, bias, program, rows, features } = problem;
   const average = scaling === "mean" ? "mean" : "summed";
-  const penalty = program === "gated" ? "sum |u_j|" : problem.outputNorm === "group" ? "(|U|^2 + |W|^2)/2" : "(|U|^2 + |w|^2)/2";
+  const outputs = problem.outputNorm === "group" ? "|W|^2" : "|w|^2";
+  const penalty = program === "gated" ? "sum |u_j|" : `(|U|^2 + ${outputs})/2`;
   return `Objective: ${average} ${loss} loss + beta ${penalty}, beta = ${formatBeta(beta)}, ${BIAS_TEXT[bias]}; ${count(rows, "row")}, ${count(features, "feature")}. ${rigorous ? RIGOROUS : FLOATING}`;
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker, workerData } from "node:worker_threads";
 import { builtModule } from "./worker.ts";
 
@@ -30,16 +31,18 @@ const END = null;
 
 /**
  * Starts worker threads that run the built module behind `entry` (see `startWorker`), which calls {@link serveSync}. A thread that
- * cannot start never answers.
+ * cannot start never answers; null when the module has not been built.
  *
  * @param data handed to every thread (structured clone)
  */
-export function startSyncWorkers(entry: URL, count: number, data: unknown): SyncWorkers {
+export function startSyncWorkers(entry: URL, count: number, data: unknown): SyncWorkers | null {
+  const built = builtModule(entry);
+  if (!existsSync(built)) return null;
   const words = new Int32Array(new SharedArrayBuffer(4 * (1 + 2 * count)));
   const ports = Array.from({ length: count }, (_, index) => {
     const { port1, port2 } = new MessageChannel();
     const start: SyncWorkerStart = { port: port2, words, index, data };
-    const worker = new Worker(builtModule(entry), { workerData: start, transferList: [port2], execArgv: [] });
+    const worker = new Worker(built, { workerData: start, transferList: [port2], execArgv: [] });
     // Nobody is there to hear of it: the starter goes on without this thread.
     worker.on("error", () => {});
     worker.unref();

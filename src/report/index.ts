@@ -4,7 +4,7 @@
  * were computed, where they are stored or who asks for them, and it trusts no word of its input.
  */
 export { renderReport } from "./render.ts";
-export { type FigureFile, renderFigures, renderLines, renderPlane } from "./standalone.ts";
+export { renderFigures, renderLines, renderPlane } from "./standalone.ts";
 export type {
   ConvergencePoint,
   ConvergenceSeries,
@@ -12,7 +12,6 @@ export type {
   LineFigure,
   NeuronPanel,
   NeuronRow,
-  PlanePicture,
   RegionsPicture,
   ReportTable,
   RocCurve,

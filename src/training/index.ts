@@ -2,7 +2,7 @@
  * training: gradient descent and its relatives on finite networks, with the curvature of what they descend. It knows
  * networks, kernels and losses; it must not know files, tables or the terminal.
  */
-export { type CurvatureSetup, curvatureOperator, trainedCurvature } from "./curvature.ts";
+export { type CurvatureSetup, curvatureOperator } from "./curvature.ts";
 export * from "./landscape/index.ts";
 export * from "./losses.ts";
 export type { Measurement, Monitor } from "./monitor.ts";

@@ -54,9 +54,9 @@ function afterCheckpoints(
     let last = 0;
     const timer = setInterval(() => {
       const parent = join(cwd, "runs");
-      const work = existsSync(parent) ? readdirSync(parent).find((name) => name.startsWith(".train-")) : undefined;
-      const file = work === undefined ? "" : join(parent, work, "checkpoint.safetensors");
-      const changed = existsSync(file) ? statSync(file).mtimeMs : 0;
+      const work = existsSync(parent) ? readdirSync(parent).filter((name) => name.startsWith(".train-")) : [];
+      const files = work.map((name) => join(parent, name, "checkpoint.safetensors")).filter(existsSync);
+      const changed = Math.max(0, ...files.map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0));
       if (changed > last) seen += 1;
       last = Math.max(last, changed);
       if (seen >= count) {
@@ -143,12 +143,9 @@ describe("overparam train", () => {
     const cwd = workFolder();
     for (const [args, message] of [
       [["train", "small.csv", "--arch", ARCH], "no target"],
-      [["train", "small.csv", "--target", "z", "--arch", ARCH], 'column "z" not found'],
       [["train", "small.csv", "--target", "y", "--arch", "dense(2)"], "end the architecture with dense(1)"],
       [["train", "small.csv", "--target", "y", "--arch", ARCH, "--nesterov"], "--nesterov needs a --momentum above 0"],
       [["train", "small.csv", "--target", "y", "--arch", ARCH, "--resume"], "no interrupted training"],
-      [["train", "small.csv", "--target", "y", "--arch", ARCH, "--resume", "abc"], 'no run "abc"'],
-      [["train", "none.csv", "--target", "y", "--arch", ARCH], "not found"],
     ] as const) {
       const { code, stderr } = await overparam(args, { cwd });
       expect([code, stderr]).toEqual([1, expect.stringContaining(message)]);

@@ -135,7 +135,7 @@ describe("solveConvex", () => {
   const y = Float64Array.from({ length: 160 }, (_, i) => Math.sign(X.data[6 * i] + 0.5 * random.normal()));
   const problem: ConvexProblem = {
     ...{ X, y, loss: "squared", scaling: "sum", bias: "column", program: "relu" },
-    ...{ patterns: { kind: "generated" }, beta: 25 },
+    ...{ patterns: { kind: "generated" }, beta: 30 },
   };
 
   const solve = (): Solution => {

@@ -73,6 +73,19 @@ describe("solveVector on many rows", () => {
     expect(large.lowerBound).toBeLessThanOrEqual(exact.objective);
   });
 
+  it.each(["column", "output"] as const)(
+    "is the best constant where no neuron is worth its penalty: bias %s",
+    (bias) => {
+      const task = vectorProblem(X, { labels, classes: 3 }, 1e3, { scaling: "mean", bias });
+      const { solution } = solveAll(compute(), task, small);
+      expect(solution.neurons).toBe(0);
+      const shares = [0, 1, 2].map((k) => labels.filter((label) => label === k).length / labels.length);
+      const entropy = -shares.reduce((sum, share) => sum + share * Math.log(share), 0);
+      expect(solution.objective).toBeCloseTo(bias === "output" ? entropy : Math.log(3), 12);
+      expect(solution.gap).toBeLessThan(1e-9);
+    },
+  );
+
   it("starts from a network, repeats itself, and stops when cancelled", () => {
     const task = vectorProblem(X, { labels, classes: 3 }, 0.02, { scaling: "mean", bias: "column" });
     const first = solveAll(compute(), task, { ...small, certify: false }).solution;

@@ -206,6 +206,21 @@ describe("solveVector", () => {
     expect(solveAll(compute(), { ...above, beta: top * 0.99 }).solution.neurons).toBeGreaterThan(0);
   });
 
+  it.each(["column", "output"] as const)("closes the gap above rank 3 by racing bounds: bias %s", (bias) => {
+    const stream = randomStream(21, "race");
+    const X = gaussian(stream, 24, 4);
+    const labels = Array.from({ length: 24 }, (_, i) => (X.data[4 * i] > 0.4 ? 0 : X.data[4 * i + 1] > 0 ? 1 : 2));
+    const task = vectorProblem(X, { labels, classes: 3 }, 1, { bias });
+    const beta = 0.3 * vectorBetaMax(task, { compute: compute(), now: countingClock() });
+    const { solution, events } = solveAll(compute(), { ...task, beta });
+    expect(solution.status).toBe("optimal");
+    expect(solution.method).toMatch(/^cover-(cones|caps|transport)$/);
+    expect(solution.lowerBound).toBeLessThanOrEqual(solution.objective * (1 + 1e-12));
+    // Bounds only rise.
+    const bounds = events.flatMap((event) => event.bound ?? []);
+    expect(bounds).toEqual([...bounds].sort((a, b) => a - b));
+  });
+
   it("refuses what cannot be posed", () => {
     const X = matrix(2, 1, Float64Array.of(1, 2));
     const Y = matrix(2, 2, Float64Array.of(1, 0, 0, 1));

@@ -45,6 +45,7 @@ describe("loadDataset of several targets", () => {
       target: "a,b",
       several: true,
       split: "none",
+      task: "regression",
     });
     expect(target).toEqual({ name: "a,b", task: "regression", classes: null });
     expect(() => loadDataset({ file: file(table), target: "a,b" })).toThrow('column "a,b" not found');

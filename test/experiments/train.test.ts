@@ -255,12 +255,15 @@ describe("runTrain", () => {
     expect((await mistake({ arch: "conv(4, 3) relu gap dense(1)" })).code).toBe("layer-shape");
     expect((await mistake({ train: "hidden" })).code).toBe("nothing-trained");
     expect((await mistake({ arch: "rela" })).code).toBe("architecture-text");
+    const number = { target: "u", task: "regression", untilAccuracy: 1 };
+    expect((await mistake(number)).code).toBe("accuracy-needs-classes");
+    expect((await mistake({ monitor: "loss:x" })).code).toBe("monitor-pace");
   });
 
   test("runTrain refuses numbers that the precision cannot hold, and networks that there is no memory for", async () => {
     const large = join(folder, "large.csv");
     writeFileSync(large, `a,y\n${Array.from({ length: 10 }, (_, i) => `${i}e200,${i % 2}`).join("\n")}\n`);
-    const raw = { data: large, standardize: "none", arch: "dense(4) relu dense(1)" };
+    const raw = { data: large, task: "regression", standardize: "none", arch: "dense(4) relu dense(1)" };
     expect((await mistake(raw)).code).toBe("not-finite");
     expect((await mistake({ ...raw, precision: "f64" })).code).toBe("rate-overflow");
     const forced = await run({ ...raw, precision: "f64", rate: 1, steps: 5 });

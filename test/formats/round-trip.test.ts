@@ -152,7 +152,7 @@ describe("models of several outputs", () => {
   const { network, preprocessing } = sample;
   const wide = { ...network, W: matrix(2, 2, Float64Array.of(1, -2, 3, 4)), c0: Float64Array.of(0.5, -1) };
   const columns = [
-    { name: "a", mean: 2.5, scale: 0.25 },
+    { name: "a", mean: 2.5, scale: 0.375 },
     { name: "b", mean: -1e6, scale: 3 },
   ];
   const several = {
@@ -189,7 +189,7 @@ describe("models of several outputs", () => {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     let changed = 0;
     for (let at = 0; at + 8 <= bytes.length; at++) {
-      if (view.getFloat64(at, true) !== 0.25) continue;
+      if (view.getFloat64(at, true) !== 0.375) continue;
       view.setFloat64(at, 0.5, true);
       changed += 1;
     }

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ConfigError } from "../../src/base/errors.ts";
 import { type Matrix, matrix } from "../../src/base/matrix.ts";
@@ -68,13 +69,15 @@ function isTrained(graph: NetworkGraph, trained: Trained): (parameter: number) =
   return (k) => (trained === "last" ? inside(k, last) : !inside(k, first) && !inside(k, last));
 }
 
-const jacobians = new Map<string, Float64Array[]>();
+const jacobians = new WeakMap<FiniteNetwork, Map<string, Float64Array[]>>();
 
 /** {@link gradients} of a network on inputs, made once. */
 function jacobian(net: FiniteNetwork, X: Matrix, trained: Trained): Float64Array[] {
-  const key = `${net.theta.join()} ${X.data.join()} ${trained}`;
-  const made = jacobians.get(key) ?? gradients(net, X, trained);
-  jacobians.set(key, made);
+  const ofNet = jacobians.get(net) ?? new Map<string, Float64Array[]>();
+  jacobians.set(net, ofNet);
+  const key = `${X.data.join()} ${trained}`;
+  const made = ofNet.get(key) ?? gradients(net, X, trained);
+  ofNet.set(key, made);
   return made;
 }
 
@@ -274,6 +277,70 @@ describe("empiricalNtk", () => {
   });
 });
 
+const whole = (most: number): fc.Arbitrary<number> => fc.integer({ min: 1, max: most });
+const bias = fc.constantFrom("", ", b=0.3", ", parametrization=standard", ", w=0.7, b=1, parametrization=standard");
+const between = fc.constantFrom(
+  "relu",
+  "erf",
+  "tanh",
+  "layernorm",
+  "batchnorm",
+  "relu layernorm",
+  "gelu batchnorm",
+  "identity",
+  "",
+);
+/** Two normalized features are 1 and -1: at least three, so that derivatives are no rounding errors. */
+const widths = fc.integer({ min: 3, max: 6 });
+const dense = fc.tuple(widths, bias).map(([width, rest]) => `dense(${width}${rest})`);
+const conv = fc
+  .tuple(widths, whole(3), whole(3), whole(2), fc.constantFrom("same", "circular"), bias)
+  .map(([width, a, b, stride, pad, rest]) => `conv(${width}, ${a}x${b}, s=${stride}, pad=${pad}${rest})`);
+const pool = fc
+  .tuple(fc.constantFrom("avgpool", "sumpool", "maxpool"), whole(3), whole(2))
+  .map(([kind, window, stride]) => `${kind}(${window}, s=${stride}, pad=same)`);
+/** Branches that end with the same width. */
+const residual = fc
+  .tuple(between, widths, bias, fc.boolean())
+  .map(([first, width, rest, isLong]) => `[${first} dense(${width}${rest})${isLong ? " erf" : ""} | dense(${width})]`);
+const vectorText = fc
+  .tuple(fc.array(fc.tuple(fc.oneof(dense, residual), between), { minLength: 1, maxLength: 4 }), dense)
+  .map(([layers, last]) => [...layers.flat(), last].join(" "));
+const imageText = fc
+  .tuple(
+    fc.array(fc.tuple(fc.oneof(conv, conv, dense, residual, pool), between), { minLength: 1, maxLength: 4 }),
+    fc.constantFrom("flatten dense(2)", "gap dense(3, b=1)", "gsp", "flatten", "conv(2, 2)", ""),
+  )
+  .map(([layers, last]) => ["conv(3, 3)", ...layers.flat(), last].join(" "));
+
+it("empiricalNtk of any network: all methods agree to 1e-10, for any mask and number of samples", () => {
+  const networks = fc.oneof(
+    fc.tuple(vectorText, fc.constant([3] as const)),
+    fc.tuple(imageText, fc.constantFrom([4, 4, 2] as const, [3, 5, 1] as const, [1, 1, 2] as const)),
+  );
+  const outputs = fc.constantFrom("average" as const, "full" as const);
+  const trained = fc.constantFrom("all" as const, "all" as const, "hidden" as const, "last" as const);
+  fc.assert(
+    fc.property(networks, outputs, trained, whole(4), fc.integer({ min: 0, max: 4 }), (made, how, mask, rows, cols) => {
+      const [text, input] = made;
+      const net = network(text, input);
+      const size = net.graph.sizes[0]!;
+      const [X1, X2] = [samples("rows", rows, size), cols === 0 ? null : samples("cols", cols, size)];
+      const options = { outputs: how, trained: mask };
+      const isKept = isTrained(net.graph, mask);
+      fc.pre(net.graph.nodes.some(({ parameters }) => parameters.count > 0 && isKept(parameters.from)));
+      const want = naive(net, X1, X2 ?? X1, options);
+      // Kernels of different inputs may vanish.
+      const scale = Math.max(...[X1, X2 ?? X1].flatMap((X) => [...naive(net, X, X, { outputs: "full" })]), 1e-300);
+      for (const method of EMPIRICAL_METHODS) {
+        const { values } = empiricalNtk(compute, net, X1, X2, { ...options, method });
+        expect(Math.max(...values.map((value, k) => Math.abs(value - want[k]!))) / scale).toBeLessThan(1e-10);
+      }
+    }),
+    { numRuns: Number(process.env.RUNS ?? 60) },
+  );
+});
+
 describe("planEmpirical", () => {
   const planOf = (
     text: string,
@@ -305,9 +372,13 @@ describe("planEmpirical", () => {
           }),
         ),
     };
-    for (const [text, input] of [NETWORKS[4], NETWORKS[8], NETWORKS[10]] as typeof NETWORKS) {
-      const wide = text.replaceAll(/\b([34])\b(?=[,)].*dense)/g, "2$1");
-      const net = network(wide, input);
+    const wide: typeof NETWORKS = [
+      ["dense(60) layernorm tanh dense(50, b=1) batchnorm erf dense(9)", [40]],
+      ["conv(8, 3, b=1) relu maxpool(2) conv(16, 3) relu flatten dense(6, b=1)", [12, 12, 3]],
+      ["conv(8, 3) [relu conv(12, 3, s=2) | conv(12, 1, s=2)] batchnorm relu gap dense(5)", [8, 8, 3]],
+    ];
+    for (const [text, input] of wide) {
+      const net = network(text, input);
       const X = samples("rows", ROWS, net.graph.sizes[0]!);
       for (const method of EMPIRICAL_METHODS) {
         for (const precision of ["f64", "f32"] as const) {

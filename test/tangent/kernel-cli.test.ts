@@ -71,3 +71,25 @@ test("overparam kernel runs the example of docs/tangent.md", async () => {
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ shape: [958, 958], warnings: [] });
 });
+
+test("overparam kernel tells of training: effective dimension and step, with targets alignment and time", async () => {
+  const arch = ["--arch", "dense(8) relu dense(1)", "--kernel", "ntk", "--quiet"];
+  const without = await overparam(["kernel", "x.npy", ...arch], { cwd });
+  expect(without.stdout).toMatch(/effective dimension [\d.]+; largest stable step [\d.]+/);
+  expect(without.stdout).not.toContain("loss is left");
+  writeFileSync(join(cwd, "y.npy"), writeNpy({ shape: [12], data: normalMatrix("targets", 12, 1).data }));
+  const { stdout } = await overparam(["kernel", "x.npy", "--target", "y.npy", ...arch], { cwd });
+  expect(stdout).toMatch(/alignment with the targets -?[\d.]+/);
+  expect(stdout).toContain("1 % of the loss is left after the time");
+  const json = JSON.parse(
+    (await overparam(["kernel", "x.npy", "--target", "y.npy", ...arch, "--json"], { cwd })).stdout,
+  );
+  const { spectrum, training } = json.kernels.ntk;
+  expect(training.largestStep * spectrum.largest).toBeCloseTo(2, 9);
+  const [low, high] = training.onePercent.time;
+  expect(low).toBeLessThanOrEqual(high);
+  writeFileSync(join(cwd, "short.npy"), writeNpy({ shape: [3], data: Float64Array.of(1, 2, 3) }));
+  const { code, stderr } = await overparam(["kernel", "x.npy", "--target", "short.npy", ...arch], { cwd });
+  expect(code).toBe(1);
+  expect(stderr).toContain("are 3, the samples 12");
+});

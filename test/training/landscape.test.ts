@@ -9,11 +9,11 @@ import {
   filterNormalized,
   gradientDirection,
   LANDSCAPE_DEFAULTS,
+  landscapeObjective,
   landscapeOf,
   lineBetween,
   lineSlice,
   negativeCurvature,
-  networkObjective,
   type Objective,
   orthogonalize,
   planeSlice,
@@ -126,10 +126,10 @@ describe("networks", () => {
   const inputs = Float64Array.from({ length: 4 * n }, randomStream(2, "landscape inputs").normal);
   const data = { n, inputs, loss: trainingLoss("cross-entropy", { kind: "classes", classes: 3, labels }, 3) };
 
-  it("networkObjective agrees with finite differences, batches do not matter", () => {
+  it("landscapeObjective agrees with finite differences, batches do not matter", () => {
     compute.scope((scope) => {
       const setup = { graph, compute, scope, data, reduction: "mean", samples: 5 } as const;
-      const objective = networkObjective(setup);
+      const objective = landscapeObjective(setup);
       const theta = scope.f64(graph.parameters);
       initialize(graph, 1, theta);
       const direction = scope.f64(graph.parameters);
@@ -147,7 +147,7 @@ describe("networks", () => {
       product!.forEach((value, k) => {
         expect((plus![k]! - minus![k]!) / (2 * h)).toBeCloseTo(value, 6);
       });
-      const whole = networkObjective({ ...setup, samples: 100 });
+      const whole = landscapeObjective({ ...setup, samples: 100 });
       expect(whole.value(theta).loss).toBeCloseTo(objective.value(theta).loss, 13);
     });
   });
@@ -158,7 +158,7 @@ describe("networks", () => {
       const theta = scope.f64(graph.parameters);
       initialize(graph, 1, theta);
       const size = graph.parameters;
-      const objective = networkObjective(setup);
+      const objective = landscapeObjective(setup);
       const [x, out] = [scope.f64(size), scope.f64(size)];
       const dense = new Float64Array(size * size);
       for (let k = 0; k < size; k++) {

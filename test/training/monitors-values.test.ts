@@ -3,7 +3,7 @@ import { symmetricEigen } from "../../src/compute/eigen.ts";
 import { type Compute, createCompute } from "../../src/compute/index.ts";
 import { type Architecture, parseArchitecture } from "../../src/network/architecture/index.ts";
 import { Tape } from "../../src/network/deep/index.ts";
-import { networkObjective } from "../../src/training/landscape/index.ts";
+import { landscapeObjective } from "../../src/training/landscape/index.ts";
 import { adversarialFlipLaw, dataSeparation, theoryScale } from "../../src/training/monitors/index.ts";
 import {
   convergenceNetwork,
@@ -96,7 +96,14 @@ describe("values of monitors", () => {
       const { separation } = dataSeparation(inputs, N, D);
       expect(rows.get("gradient-lower")!.bound).toBeCloseTo((loss * separation * M) / (C * N * N), 10);
       compute.scope((scope) => {
-        const objective = networkObjective({ graph, compute, scope, data: trainer.data, reduction: "sum", samples: 3 });
+        const objective = landscapeObjective({
+          graph,
+          compute,
+          scope,
+          data: trainer.data,
+          reduction: "sum",
+          samples: 3,
+        });
         const gradient = scope.f64(graph.parameters);
         objective.gradient(trainer.theta, gradient);
         const hidden = gradient.subarray(M * D, M * D + L * M * M);
@@ -246,7 +253,7 @@ describe("values of monitors", () => {
       );
       for (let step = 0; step < 3; step++) trainer.step();
       const { trained } = trainer.model;
-      const objective = networkObjective({
+      const objective = landscapeObjective({
         graph,
         compute,
         scope,

@@ -13,7 +13,7 @@ import { transportSearch } from "./transport/index.ts";
 
 /** Cones alone are enough up to this rank, and are of no use above the other. */
 export const CONES_ALONE = 3;
-const CONES_RANK = 6;
+export const CONES_RANK = 6;
 /** Pairs of rows of unlike weight above which the transport bound does not fit the memory. */
 export const MOST_PAIRS = 3e7;
 /** Seconds of the first slice of work, how slices grow, and the longest. */
@@ -42,6 +42,8 @@ export interface Climb {
   } | null;
   /** No method can do more for this target. */
   readonly finished: boolean;
+  /** Nodes that the transport bound has visited on the side that is behind. */
+  readonly transportNodes: number;
 }
 
 export interface LadderOptions {
@@ -118,7 +120,13 @@ export class Ladder {
   /** What is known now. `witness` is set when it is above `target`. */
   state(target: number): Climb {
     if (this.#cheap !== null) {
-      return { maximum: this.#cheap.value, method: this.#cheap.method, witness: null, finished: true };
+      return {
+        maximum: this.#cheap.value,
+        method: this.#cheap.method,
+        witness: null,
+        finished: true,
+        transportNodes: 0,
+      };
     }
     if (this.#pivots !== null) {
       const { bound, witness, finished } = this.#pivots;
@@ -127,6 +135,7 @@ export class Ladder {
         method: "cones",
         witness: witness.value > target ? witness : null,
         finished: bound <= target || finished,
+        transportNodes: 0,
       };
     }
     const worst = this.#worst();
@@ -140,6 +149,7 @@ export class Ladder {
       method: worst.best?.method ?? "none",
       witness,
       finished: worst.bound <= target || worst.runners.every(({ search }) => search?.finished === true),
+      transportNodes: worst.runners.find(({ search }) => search?.method === "transport")?.search?.nodes ?? 0,
     };
   }
 

@@ -38,6 +38,12 @@ export function poseTraining(settings: TrainSettings, inputs: TrainingInputs): P
   const architecture = init === undefined ? given : initializedAs(given, init, input);
   const graph = networkGraph(architecture, input);
   const loss = chooseLoss(settings.loss, inputs, graph);
+  if (settings.untilAccuracy !== undefined && inputs.target.classes === null) {
+    throw new ConfigError(`an accuracy is of classes, but "${inputs.target.name}" is a number`, {
+      code: "accuracy-needs-classes",
+      hint: "use --until-loss",
+    });
+  }
   const trained = settings.train ?? (init === "convergence" ? "hidden" : "all");
   const nodes = new Set(nodesTrained(graph, trained));
   const degree = taylor ?? (linearized ? 1 : null);

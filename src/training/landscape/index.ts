@@ -8,7 +8,7 @@ import {
   negativeCurvature,
   orthogonalize,
 } from "./directions.ts";
-import { type NetworkObjectiveSetup, networkObjective } from "./objective.ts";
+import { type LandscapeSetup, landscapeObjective } from "./objective.ts";
 import { LINE_POINTS, type LineSlice, lineSlice, type PlaneSlice, planeSlice, sliceSteps } from "./slices.ts";
 
 export * from "./directions.ts";
@@ -54,7 +54,7 @@ export interface Landscape {
  * @throws RangeError when parameters or the number of points do not fit.
  */
 export function landscapeOf(
-  setup: NetworkObjectiveSetup,
+  setup: LandscapeSetup,
   theta: Float64Array,
   options: LandscapeOptions = LANDSCAPE_DEFAULTS,
 ): Landscape {
@@ -62,7 +62,7 @@ export function landscapeOf(
   requireParameters(graph, theta);
   const { axes, radius, points, orthogonal } = options;
   const ticks = sliceSteps(radius, points);
-  const objective = networkObjective(setup);
+  const objective = landscapeObjective(setup);
   const search = { ...options.search, ...(setup.trained === undefined ? {} : { trained: setup.trained }) };
   const { direction, norm } = gradientDirection(objective, theta);
   const of = (a: Float64Array, b: Float64Array): PlaneSlice => {
@@ -87,14 +87,14 @@ export function landscapeOf(
 
 /** The loss between two networks; statistics of batch normalization are made anew at each point. */
 export function lineBetween(
-  setup: NetworkObjectiveSetup,
+  setup: LandscapeSetup,
   from: Float64Array,
   to: Float64Array,
   points: number = LINE_POINTS,
 ): LineSlice {
   requireParameters(setup.graph, from);
   requireParameters(setup.graph, to);
-  return lineSlice(networkObjective({ ...setup, state: "renewed" }), from, to, points);
+  return lineSlice(landscapeObjective({ ...setup, state: "renewed" }), from, to, points);
 }
 
 function requireParameters(graph: NetworkGraph, theta: Float64Array): void {

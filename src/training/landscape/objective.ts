@@ -17,7 +17,7 @@ export interface Objective {
 }
 
 /** What the objective of a network is made from. */
-export interface NetworkObjectiveSetup {
+export interface LandscapeSetup {
   readonly graph: NetworkGraph;
   readonly compute: Compute;
   /** Holds what it works with. */
@@ -33,7 +33,7 @@ export interface NetworkObjectiveSetup {
 }
 
 /** The training objective of a network on fixed data, in double precision, outside training. */
-export function networkObjective(setup: NetworkObjectiveSetup): Objective {
+export function landscapeObjective(setup: LandscapeSetup): Objective {
   const { graph, compute, scope, data, reduction, state } = setup;
   const trained = setup.trained ?? [{ from: 0, count: graph.parameters }];
   const samples = Math.min(setup.samples, data.n);

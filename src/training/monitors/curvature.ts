@@ -7,9 +7,9 @@ import { COSTLY, type MonitorKind, type MonitorWork } from "./kind.ts";
 import type { Observation } from "./observation.ts";
 import { beside, plain, STATEMENTS } from "./theory.ts";
 
-/** Products for an extreme eigenvalue, and digits wanted. */
+/** Products for an extreme eigenvalue at most, and residuals that are enough, relative to the largest in size. */
 const STEPS = 40;
-const TOLERANCE = 1e-3;
+const TOLERANCE = { largest: 1e-3, smallest: 1e-7 };
 const TRACE_PRODUCTS = 30;
 const DENSITY = { probes: 3, steps: 30 };
 
@@ -73,7 +73,7 @@ export const sharpnessMonitor: MonitorKind = {
     const extreme = (operator: SymmetricOperator, end: "largest" | "smallest"): number =>
       lanczos(compute, operator, 1, randomStream(0, `curvature ${end}`), {
         end,
-        tolerance: TOLERANCE,
+        tolerance: TOLERANCE[end],
         maxSteps: Math.min(operator.size, STEPS),
       }).values[0];
     return {
@@ -87,6 +87,7 @@ export const sharpnessMonitor: MonitorKind = {
         const statement = isPlain ? STATEMENTS.sharpness : STATEMENTS.sharpnessMomentum;
         return [
           beside("sharpness", extreme(hessian, "largest"), bound, statement),
+          // From above: it lies close to many others, and is rarely found in so few steps.
           plain("hessian-smallest", extreme(hessian, "smallest")),
           plain("gauss-newton-largest", extreme(gaussNewton, "largest")),
         ];

@@ -7,7 +7,9 @@ import { SignTree, slackOf } from "./tree.ts";
 /** Targets tried on the way, as shares above the caller's. */
 const LADDER = [2, 1, 0.5, 0.3, 0.2, 0.1, 0.05, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8];
 /** The caller's target has this many nodes before the ladder begins. */
-const HEAD_START = 256;
+const HEAD_START = 512;
+/** Nodes of the tree for the caller's target for each of the ladder after that. */
+const MAIN_SHARE = 3;
 /** The kind of the tree in the file: signs, with a number of its own. */
 const SIGNS_FOR = 2;
 /** Longer records of proofs are not kept: their bounds come without a proof. */
@@ -68,7 +70,7 @@ class CapSearch implements BoundSearch {
       const alone = this.#rungs.length === 0;
       this.finished = this.bound <= target || this.witness.value > target || (alone && main.status !== "open");
       if (this.finished || stop()) return;
-      const turn = alone || main.nodes < HEAD_START + this.#climbed;
+      const turn = alone || main.nodes < HEAD_START + MAIN_SHARE * this.#climbed;
       if (turn && main.status === "open") this.#run(main, stop);
       else {
         this.#rung ??= this.#tree(this.#rungs[0]);

@@ -49,7 +49,7 @@ const DECAY_SQUARE = 0.99;
 const TEMPERATURE = 0.002;
 const RESTING = 0.02;
 /** One of so many active leaves is split at a time. */
-const SPLITTING = 6;
+const SPLITTING = 3;
 /** Limit of |log(v / v_0)|. */
 const FARTHEST = 30;
 

@@ -2,12 +2,12 @@ import { type RandomStream, randomStream } from "../../../base/random.ts";
 import type { Compute, Scope } from "../../../compute/types.ts";
 import type { SideProblem } from "../search.ts";
 import { branchingRow } from "./branch.ts";
-import { lbfgsSteps } from "./lbfgs-steps.ts";
+import { lbfgsSteps, stepsRoom } from "./lbfgs-steps.ts";
 import { fixMultipliers, type Leaf, makeLeaf, roundMultipliers } from "./leaf.ts";
 import { RANK, Relaxation, type SignedRow } from "./relaxation.ts";
 import { reweighted, type ScaledSide, scaledSide } from "./scaled-side.ts";
 
-const INNER = { iterations: 12, memory: 10, tolerance: 1e-12 };
+const INNER = { iterations: 7, memory: 7, tolerance: 1e-12 };
 const FIRST_INNER = { ...INNER, iterations: 150 };
 /** L-BFGS iterations for the slopes of a bound. */
 const SLOPES = 80;
@@ -52,6 +52,7 @@ export interface LeafReport {
 export class JointSide {
   readonly #side: ScaledSide;
   readonly #relaxation: Relaxation;
+  readonly #room: Float64Array;
   readonly #seed: number;
   readonly #name: string;
   /** The leaf that the relaxation is set up for. */
@@ -67,6 +68,7 @@ export class JointSide {
     this.#seed = seed;
     this.#name = name;
     this.#relaxation = new Relaxation(compute, side);
+    this.#room = new Float64Array(stepsRoom(side.d * RANK, INNER.memory));
   }
 
   get leaves(): readonly JointLeaf[] {
@@ -112,7 +114,8 @@ export class JointSide {
     this.#open(leaf);
     fixMultipliers(relaxation);
     const x = leaf.U;
-    for (const _ of lbfgsSteps(relaxation.fixed, x, leaf.steps === 0 && leaf.path.length === 0 ? FIRST_INNER : INNER));
+    const inner = leaf.steps === 0 && leaf.path.length === 0 ? FIRST_INNER : INNER;
+    for (const _ of lbfgsSteps(relaxation.fixed, x, inner, this.#room));
     const value = relaxation.fixed(x, new Float64Array(d * RANK));
     if (leaf.path.length > 0) {
       relaxation.updateMultipliers();

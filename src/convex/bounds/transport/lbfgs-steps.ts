@@ -5,25 +5,32 @@ const ARMIJO = 1e-4;
 const CURVATURE = 0.9;
 const MAX_TRIALS = 12;
 
+/** What {@link lbfgsSteps} needs for so many unknowns. */
+export function stepsRoom(size: number, memory: number): number {
+  return (4 + 2 * memory) * size;
+}
+
 /**
  * Limited-memory BFGS with a weak Wolfe line search by bisection (Nocedal & Wright, algorithms 7.4 and 7.5) that can be
  * suspended: it yields the value after each iteration and keeps its memory in between. Minimizes from `x`, which always
  * holds the best point. Ends when an iteration gains less than `tolerance` times the value, or at a point where rounding hides
  * the gradient.
+ *
+ * @param room where it works, of {@link stepsRoom} numbers, for those who call it often
  */
 export function* lbfgsSteps(
   objective: Objective,
   x: Float64Array,
   options: { iterations: number; memory: number; tolerance: number },
+  room: Float64Array = new Float64Array(stepsRoom(x.length, options.memory)),
 ): Generator<number, number> {
   const size = x.length;
   const { memory, tolerance, iterations } = options;
-  const g = new Float64Array(size);
-  const trial = new Float64Array(size);
-  const trialGradient = new Float64Array(size);
-  const direction = new Float64Array(size);
-  const steps = Array.from({ length: memory }, () => new Float64Array(size));
-  const changes = Array.from({ length: memory }, () => new Float64Array(size));
+  const [g, trial, trialGradient, direction, ...pairs] = Array.from({ length: 4 + 2 * memory }, (_, k) =>
+    room.subarray(k * size, (k + 1) * size),
+  ) as [Float64Array, Float64Array, Float64Array, Float64Array, ...Float64Array[]];
+  const steps = pairs.slice(0, memory);
+  const changes = pairs.slice(memory);
   const rho = new Float64Array(memory);
   const alpha = new Float64Array(memory);
   /** Pairs kept, and where the next one goes. */
