@@ -15,6 +15,7 @@ import { type BackendName, createCompute } from "../src/compute/index.ts";
 import { parseArchitecture, type Shape } from "../src/network/architecture/index.ts";
 import { networkGraph, networkModel } from "../src/network/deep/index.ts";
 import { PLAIN, type Targets, Trainer, trainingLoss } from "../src/training/index.ts";
+import { eigenvalueRow, monitorRow } from "./training-costs.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -174,3 +175,5 @@ for (const item of CASES.filter(({ name }) => name.includes(flags.filter))) {
     print(`| ${cells.join(" | ")} |`);
   });
 }
+if ("hessian".includes(flags.filter)) await eigenvalueRow(ROUNDS, THREADS, print);
+if ("monitors".includes(flags.filter)) await monitorRow(ROUNDS, THREADS, print);

@@ -5,6 +5,7 @@ import type { Dataset } from "../data/index.ts";
 import { architectureText } from "../network/architecture/index.ts";
 import {
   centered,
+  checkInputs,
   type KernelRegression,
   kernelRegression,
   type RegressionModel,
@@ -21,6 +22,7 @@ import { kernelMatrix, largestEigenvalue, MEMORY_ROWS, operatorOf, tableEngine }
 import { type KernelOutcome, type KernelRecord, makeKernelOutcome } from "./kernel-model-outcome.ts";
 import { DEFAULT_ARCHITECTURE, type KernelFitSettings } from "./kernel-model-settings.ts";
 import { regressOnDisk, type TiledResult, tileBytes } from "./kernel-tiles.ts";
+import { singularityWarnings } from "./kernel-warnings.ts";
 import { measureOutputs } from "./measure.ts";
 import { emitData, loadFitData, type PipelineContext } from "./pipeline.ts";
 import { chooseCoding, codeTargets, outputNames } from "./problem.ts";
@@ -82,6 +84,7 @@ function fitDataset(
   const names = outputNames(target, "squared");
   const Y = codeTargets(train.y, coding, names.length, target.columns);
   dataset.notes.forEach(note);
+  singularityWarnings(checkInputs(train.X), architecture, false).forEach(note);
   emit({ kind: "backend", info: compute.info });
   if (compute.warning !== null) note(compute.warning);
   const baselineEnd = started + BASELINE_SHARE * settings.time;

@@ -31,6 +31,7 @@ import {
 import { type KernelFiles, openKernelFiles } from "./kernel-files.ts";
 import { flattenedFor, type KernelInputs, readKernelInputs } from "./kernel-inputs.ts";
 import { type KernelTraining, kernelTraining } from "./kernel-training.ts";
+import { singularityWarnings } from "./kernel-warnings.ts";
 import { VERSION } from "./version.ts";
 
 export interface KernelJob {
@@ -214,7 +215,7 @@ async function prepare(job: KernelJob, report: (event: KernelEvent) => void): Pr
       : inMemory(() => empiricalEngine(problem, { ...finite, precision, limitBytes: memory / 2 }));
   for (const text of [...inputs.notes, ...(other?.notes ?? [])]) report({ kind: "note", text });
   const checks = checkInputs(inputs.X);
-  const warnings = warningsOf(checks, architecture);
+  const warnings = singularityWarnings(checks, architecture, true);
   for (const text of warnings) report({ kind: "warning", text });
   return { architecture, inputs, against: other?.X ?? null, kernels, engine, checks, warnings };
 }
@@ -360,33 +361,4 @@ function inMemory<T>(body: () => T): T {
     if (!(error instanceof RangeError)) throw error;
     throw new ConfigError(error.message, { code: "kernel-memory", hint: "give more with --memory" });
   }
-}
-
-/** What will make a kernel matrix singular, in sentences. */
-function warningsOf({ zero, equal, parallel }: InputChecks, architecture: Architecture): string[] {
-  const pairs = (list: readonly (readonly [number, number])[]): string =>
-    list.map(([i, j]) => `${i + 1} and ${j + 1}`).join(", ");
-  const out: string[] = [];
-  if (equal.count > 0) {
-    const rows = equal.count === 1 ? "1 input repeats an earlier one" : `${equal.count} inputs repeat an earlier one`;
-    out.push(`${rows} (${pairs(equal.first)}): their kernel matrix is singular`);
-  }
-  const isUnbiased = (layers: Architecture): boolean =>
-    layers.every((layer) => {
-      if (layer.kind === "residual") return isUnbiased(layer.main) && isUnbiased(layer.shortcut);
-      return (layer.kind !== "dense" && layer.kind !== "conv") || layer.bStd === 0;
-    });
-  if (!isUnbiased(architecture)) return out;
-  if (parallel.count > 0) {
-    const rows =
-      parallel.count === 1 ? "1 input is a multiple of another" : `${parallel.count} inputs are multiples of others`;
-    out.push(
-      `${rows} (${pairs(parallel.first)}): a network without biases may not tell them apart; its kernel may be singular`,
-    );
-  }
-  if (zero.length > 0) {
-    const rows = zero.length === 1 ? `input ${zero[0]! + 1} is zero` : `${zero.length} inputs are zero`;
-    out.push(`${rows}: networks without biases give zero there`);
-  }
-  return out;
 }

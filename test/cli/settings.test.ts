@@ -148,7 +148,7 @@ describe("settle", () => {
     [["a.csv", "--target", "--seed", "1"], "--target wants a text, got nothing", undefined],
     [
       ["a.csv", "--loss", "logisitc"],
-      '--loss wants auto, squared, logistic, hinge or huber, got "logisitc"',
+      '--loss wants auto, squared, logistic, hinge, huber or softmax, got "logisitc"',
       'did you mean "logistic"?',
     ],
     [["a.csv", "--seed", "1.5"], '--seed wants a whole number from 0 upwards, got "1.5"', undefined],

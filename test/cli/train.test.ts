@@ -155,7 +155,7 @@ describe("overparam train", () => {
 });
 
 describe("overparam train, interrupted", () => {
-  const LONG = [...SMALL, "--epochs", "4000", "--every", "100", "--checkpoint", "0.05"];
+  const LONG = [...SMALL, "--epochs", "2000", "--every", "100", "--checkpoint", "0.05"];
 
   test("overparam train killed at any moment and resumed ends with the weights of one that was not", {
     timeout: 180_000,

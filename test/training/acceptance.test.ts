@@ -140,6 +140,30 @@ describe("presets", () => {
     });
   });
 
+  it("twoLayerNetwork divides the sum over neurons by the width to its exponent", () => {
+    const outputs = [0, 0.5, 1].map((exponent) =>
+      compute.scope((scope) => {
+        const { architecture, input } = twoLayerNetwork({ inputs: 3, width: 64, exponent });
+        const graph = networkGraph(architecture, input);
+        const allocate = (length: number): Float64Array => scope.f64(length);
+        const theta = allocate(graph.parameters);
+        initializeSigns(graph, 4, theta);
+        const tape = new Tape({ graph, kernels: compute, allocate, samples: 1 });
+        tape.input[0]!.set([1, -0.5, 2]);
+        tape.forward(1, [theta]);
+        let sum = 0;
+        for (let r = 0; r < 64; r++) {
+          const [a, b, c] = theta.subarray(3 * r, 3 * r + 3);
+          sum += theta[192 + r]! * Math.max(0, a! - b! / 2 + 2 * c!);
+        }
+        expect(Math.abs(theta[192]!)).toBe(1);
+        expect(tape.output[0]![0]).toBeCloseTo(sum / 64 ** exponent, 11);
+        return tape.output[0]![0]!;
+      }),
+    );
+    expect(outputs[0]! / outputs[2]!).toBeCloseTo(64, 9);
+  });
+
   it("weights of the presets have the variances of the paper", () => {
     const variance = (preset: ReturnType<typeof convergenceNetwork>, node: number): number => {
       const graph = networkGraph(preset.architecture, preset.input);

@@ -8,7 +8,7 @@ import { trainedNodes } from "../../src/tangent/empirical/nodes.ts";
 import type { Trained } from "../../src/tangent/index.ts";
 import { PLAIN, Trainer, type TrainingSettings, trainingLoss } from "../../src/training/index.ts";
 import type { Measurement } from "../../src/training/monitor.ts";
-import { makeMonitors, monitorCatalog, monitorNames } from "../../src/training/monitors/index.ts";
+import { makeMonitors, monitorCatalog, monitorNames, probeOf } from "../../src/training/monitors/index.ts";
 import { convergenceNetwork, randomUnitInputs } from "../../src/training/presets.ts";
 
 let compute: Compute;
@@ -129,5 +129,23 @@ describe("makeMonitors", () => {
       );
     });
     expect(monitorCatalog.filter(({ isCheap }) => isCheap).length).toBeGreaterThan(4);
+  });
+
+  it("probeOf says nothing of a start that is not known", () => {
+    withTrainer(theoryCase(16, 2, 2, 6), "f64", (trainer, graph, scope) => {
+      const setup = { trainer, graph, compute, scope };
+      const names = (rows: readonly Measurement[]): string[] => rows.map(({ name }) => name);
+      const initial = trainer.theta.slice();
+      for (let step = 0; step < 3; step++) trainer.step();
+      const without = names(probeOf(setup));
+      expect(without).toContain("kernel-eigenvalue-least");
+      expect(without).not.toContain("kernel-drift");
+      expect(without).not.toContain("sign-changes");
+      const rows = probeOf({ ...setup, initial });
+      expect(rows.find(({ name }) => name === "kernel-drift")!.value).toBeGreaterThan(0);
+      expect(rows.find(({ name }) => name === "distance-frobenius")!.value).toBeGreaterThan(0);
+      expect(names(rows)).not.toContain("linearized-distance");
+      expect(names(probeOf(setup, ["loss"]))).toEqual(["loss"]);
+    });
   });
 });

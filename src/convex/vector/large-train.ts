@@ -79,7 +79,7 @@ export function polish(
   compute: Compute,
   large: LargeData,
   start: Point,
-  stop: () => boolean,
+  stop: (step: number) => boolean,
 ): { point: Point; value: number } {
   const m = start.units.length;
   const x = pack(large, start);

@@ -16,6 +16,7 @@ const EPOCHS = 40;
 /** Shares of the time: for stochastic training, and for all training. */
 const STOCHASTIC_SHARE = 0.5;
 const TRAINING_SHARE = 0.8;
+const FIRST_STEPS = 20;
 const ROUNDS = 30;
 /** From this tolerance on a few rounds do, with one run of L-BFGS each. */
 const ROUGH = 1e-3;
@@ -44,7 +45,7 @@ export interface LargeTraining {
  */
 export function* trainLarge(
   problem: VectorProblem,
-  options: Pick<VectorOptions, "compute" | "now" | "seed" | "start" | "width" | "epochs" | "tolerance">,
+  options: Pick<VectorOptions, "compute" | "now" | "seed" | "start" | "width" | "epochs" | "tolerance" | "cancelled">,
   progress: () => number,
 ): Generator<SolveEvent, LargeTraining> {
   const { compute, now, seed = 0, tolerance = 0 } = options;
@@ -86,7 +87,8 @@ export function* trainLarge(
       yield event(value(point), point.units.length);
     }
   }
-  let best = polish(compute, large, point, trained);
+  // Time alone never ends the first of these early: a random network is no answer.
+  let best = polish(compute, large, point, (step) => (step < FIRST_STEPS ? options.cancelled?.() === true : trained()));
   const fewer = polish(compute, large, merged(best.point, large), trained);
   if (fewer.value <= best.value * (1 + slack)) best = fewer;
   let attained = 0;
