@@ -80,12 +80,14 @@ function erf(one: bool, A: v128, B: v128, C: v128, n: usize, k: usize, theta: us
   }
 }
 
-function normalize(one: bool, n: usize, k: usize, theta: usize, p: usize, q: usize): void {
+/** Correlations; with `over` = 1 the variance is the mean over all pixels, and a value may be more than 1. */
+function normalize(one: bool, over: f64, n: usize, k: usize, theta: usize, p: usize, q: usize): void {
+  const limit = f64x2.splat(over == 1 ? Infinity : 1 - 8.881784197001252e-16);
   for (let j: usize = 0; j < n; j += 16) {
     const inverse = first(one, p, j);
     const c = f64x2.mul(f64x2.mul(v128.load(k + j), inverse), v128.load(q + j));
     const size = f64x2.abs(c);
-    const full = v128.bitselect(constant(ONE), size, f64x2.gt(size, f64x2.splat(1 - 8.881784197001252e-16)));
+    const full = v128.bitselect(constant(ONE), size, f64x2.gt(size, limit));
     v128.store(k + j, v128.or(full, v128.and(c, constant(SIGN_BIT))));
     multiply(theta + j, f64x2.mul(inverse, v128.load(q + j)));
   }
@@ -205,7 +207,7 @@ export function dualLines(
   }
   for (let line = 0; line < lines; line++, p += 8, k += n, theta += n) {
     if (kind == ERF) erf(one, f64x2.splat(A), f64x2.splat(B), f64x2.splat(C), n, k, theta, p + pGap, q + qGap);
-    else if (kind == NORMALIZE) normalize(one, n, k, theta, p + pGap, q + qGap);
+    else if (kind == NORMALIZE) normalize(one, A, n, k, theta, p + pGap, q + qGap);
     else if (kind == GELU) gelu(one, n, k, theta, p, pGap, q, qGap);
     else if (kind == EXPONENTIAL) exponential(one, A, B, C, n, k, theta, p, q);
     else if (kind == GAUSSIAN) gaussian(one, f64x2.splat(A), f64x2.splat(C), n, k, theta, p, q);

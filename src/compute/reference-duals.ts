@@ -43,7 +43,8 @@ export function dualReference(
       return { k: A * arcSine(u) + C, slope: (A * B * p1 * q1) / Math.sqrt(Math.max((1 - u) * (1 + u), least)) };
     }
     case "normalize":
-      return { k: correlation(k, p1, q1), slope: p1 * q1 };
+      // With the mean variance of all pixels a value may be more than 1.
+      return { k: A === 1 ? k * p1 * q1 : correlation(k, p1, q1), slope: p1 * q1 };
     case "gelu":
       return gelu(p0 * q0, Math.min(p0 * q0, Math.max(-p0 * q0, k)), p0 * p0 + q0 * q0, p1, q1);
     case "exponential": {

@@ -1,4 +1,5 @@
 import { randomStream } from "../base/random.ts";
+import { CONES_RANK } from "./bounds/ladder.ts";
 import { Lanes } from "./bounds/lanes.ts";
 import { boundMaximum } from "./bounds/maximum.ts";
 import { certifyIterate, type LowerBound } from "./certify.ts";
@@ -22,9 +23,11 @@ const TRAIN_ACCURACY = 1e-9;
 const BOUND_SHARE = 0.1;
 /** Training of all patterns ends at this share of the time: the rest is for the proof. */
 const TRAIN_SHARE = 0.6;
-/** ... or from this share on, when the last third of it has lowered the objective by less than this part of itself. */
+/** ... or, above the rank of cones, from this share on, when the last third of it has lowered the objective by less than this part of itself. */
 const SLOW_SHARE = 0.2;
 const SLOW_GAIN = 1e-3;
+/** Where training was cut short, the last solve may take this share of the time so far. */
+const POLISH_SHARE = 0.2;
 /** Exact sweeps take part in training up to this many rows. */
 const QUICK_ROWS = 300;
 /** Candidates added a round when patterns are listed. */
@@ -71,7 +74,7 @@ function* solve(problem: ConvexProblem, options: SolveOptions, lanes: Lanes): Ge
   let course: { readonly seconds: number; readonly objective: number }[] = [];
   const slow = (): boolean => {
     const last = course.at(-1);
-    if (trainShare === 1 || last === undefined || !used(SLOW_SHARE)) return false;
+    if (trainShare === 1 || core.Z.cols <= CONES_RANK || last === undefined || !used(SLOW_SHARE)) return false;
     const third = (now() - (course[0]?.seconds ?? 0)) / 3;
     const then = course.findLast(({ seconds }) => seconds <= now() - third);
     return then !== undefined && then.objective - last.objective < SLOW_GAIN * last.objective;
@@ -154,7 +157,11 @@ function* solve(problem: ConvexProblem, options: SolveOptions, lanes: Lanes): Ge
     for (const [key, unit] of step.value.seen) seen.set(key, unit);
     patterns = listed?.length ?? new Set([...seen.values()].map((unit) => patternKey(unit.pattern))).size;
     if (!certify) break;
-    if (!context.gated) iterate = consolidate(compute, context, iterate, stop);
+    if (!context.gated) {
+      const until = now() + POLISH_SHARE * (now() - began);
+      const late = (): boolean => stop() || (!converged && now() >= until);
+      iterate = consolidate(compute, context, iterate, late);
+    }
 
     // 2. Bound at the final dual point, and over the patterns seen.
     if (listed !== null) {

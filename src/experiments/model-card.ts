@@ -21,8 +21,9 @@ export function modelCard(record: FitRecord, json: FitJson, verdict: readonly st
     ? "`model.safetensors` and `certificate.json` hold the weights in float64; the\ncertificate speaks of these."
     : "`model.safetensors` holds the weights in float64; the bound speaks of these.";
   const kind = problem.program === "gated" ? "gated" : "ReLU";
+  const number = target.columns === undefined ? "number" : "numbers";
   const what =
-    target.classes === null ? `the number "${target.name}"` : `"${target.name}" (${target.classes.join(", ")})`;
+    target.classes === null ? `the ${number} "${target.name}"` : `"${target.name}" (${target.classes.join(", ")})`;
   const made =
     record.given === null ? "Trained by convex optimization" : `Read from \`${record.given.file}\` and bounded`;
   const [headline, ...rest] = verdict;

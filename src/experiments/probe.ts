@@ -82,7 +82,9 @@ export async function probeNetwork(request: ProbeRequest): Promise<ProbeResult> 
       const names = request.names.length === 0 ? undefined : request.names;
       const measurements = probeOf(setup, names).map((row) =>
         // Without a step size there is no edge of stability to be beside of.
-        row.name === "sharpness" && !hasRate ? { ...row, bound: null, constant: null } : row,
+        row.name === "sharpness" && !hasRate
+          ? { ...row, bound: null, constant: null, statement: null, status: null }
+          : row,
       );
       return {
         architecture: architectureText(posed.architecture),

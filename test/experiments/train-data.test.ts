@@ -72,6 +72,19 @@ describe("loadTraining of made-up samples", () => {
     }
   });
 
+  test("circle(N) with --split has points of all angles in both parts, each once", () => {
+    const { train, test: held } = load("circle(12)", { split: 0.25, seed: 1 });
+    const anglesOf = (X: ArrayLike<number>): number[] =>
+      Array.from({ length: X.length / 3 }, (_, i) => {
+        const turns = Math.atan2(X[3 * i + 1]!, X[3 * i]!) / (2 * Math.PI);
+        return Math.round(16 * (turns < -1e-9 ? turns + 1 : turns));
+      });
+    expect(held?.n).toBe(4);
+    const [own, other] = [anglesOf(train.X), anglesOf(held!.X)];
+    expect([...own, ...other].toSorted((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, k) => k));
+    expect(Math.max(...other) - Math.min(...other)).toBeGreaterThan(4);
+  });
+
   test("made-up samples that are not described in full are refused", () => {
     for (const [data, changes] of [
       ["circle(0)", {}],
@@ -148,7 +161,7 @@ describe("loadTraining of images", () => {
     expect(mistake(() => load(path, { target: few })).message).toContain("30 images");
     const other = file("other-images-idx3-ubyte", idx(5, 4, 4).images);
     file("other-labels-idx1-ubyte", idx(5, 4, 4).labels);
-    expect(mistake(() => load(path, { test: other })).code).toBe("kernel-shapes");
+    expect(mistake(() => load(path, { test: other })).code).toBe("image-shapes");
     const odd = file("odd.npy", writeNpy({ shape: [2, 2, 2], data: new Float64Array(8).fill(Number.NaN) }));
     expect(mistake(() => load(odd, { target: few })).message).toContain("image 1");
     expect(mistake(() => load(file("bad.bin", new Uint8Array(3073).fill(11)))).code).toBeDefined();

@@ -44,6 +44,12 @@ export const WIDTH_CASES: readonly WidthCase[] = [
     trained: "all",
   },
   {
+    name: "CNN layer norm over all",
+    text: "conv(W, 3) layernorm(all) relu conv(W, 3) relu flatten dense(2)",
+    input: IMAGES,
+    trained: "all",
+  },
+  {
     name: "CNN flatten",
     text: "conv(W, 3, b=0.2) relu conv(W, 3, s=2, b=0.2) relu flatten dense(2, b=0.1)",
     input: IMAGES,

@@ -37,7 +37,7 @@ export const probeCommand = defineCommand({
       group: "Training",
       description: "step size that it was trained with: tells the edge of stability",
     }),
-    monitor: setting(z.string().default(""), {
+    monitor: setting(z.string().optional(), {
       group: "Record",
       description: "quantities to measure, with commas between; default: all",
       value: "NAMES",
@@ -58,7 +58,7 @@ export const probeCommand = defineCommand({
     },
     { does: "the network of a run", line: "overparam probe 7f3a9c" },
   ],
-  async run({ model, data = null, runs, samples, monitor, threads, plain, json, ...rest }, { terminal, version }) {
+  async run({ model, data = null, runs, samples, monitor = "", threads, plain, json, ...rest }, { terminal, version }) {
     const { probeNetwork } = await import("../../experiments/probe.ts");
     const settings = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
     const names = monitor

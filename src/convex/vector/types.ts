@@ -44,11 +44,11 @@ export interface VectorOptions {
   readonly start?: TwoLayerNetwork;
   /** False: train only; `lowerBound` is then -Infinity. Default true. */
   readonly certify?: boolean;
-  /** Neurons that training on many rows starts with; default 200. Small problems choose their own. */
+  /** Neurons that training starts with, but for tiny problems; default 200. Most of them are merged. */
   readonly width?: number;
-  /** Full passes over the rows that training on many rows makes at most; default 40. */
+  /** Full passes over the rows that stochastic training makes at most; default 40. */
   readonly epochs?: number;
-  /** Bounds M(v) = max over ||u|| <= 1 of |v'(Z u)_+| from above for the reduced data; default: exact sweeps or Shor. */
+  /** Bounds M(v) = max over ||u|| <= 1 of |v'(Z u)_+| from above for the reduced data; default: exact sweeps or a race of branch and bound. */
   readonly scalarBound?: ScalarBound;
 }
 

@@ -46,7 +46,7 @@ function load(settings: TrainSettings, make: MakeArray): TrainingInputs {
   if (images === null) return loadTable(settings, make);
   const held = test === undefined ? null : readLabelledImages(test, testTarget);
   if (test !== undefined && held === null) {
-    throw new DataError(`${test} has no images`, { code: "kernel-shapes", place: { file: test } });
+    throw new DataError(`${test} has no images`, { code: "image-shapes", place: { file: test } });
   }
   return loadImages(images, held, settings, make);
 }
@@ -162,7 +162,7 @@ function loadImages(
   }
   if (held !== null && held.shape.join() !== images.shape.join()) {
     throw new DataError(`${test} has images of ${held.shape.join(" x ")}, ${data} of ${images.shape.join(" x ")}`, {
-      code: "kernel-shapes",
+      code: "image-shapes",
       hint: "both must have the same shape",
       place: { file: test! },
     });

@@ -71,9 +71,14 @@ export function makeSamples(
   const all = family.make(n + held, d, seed);
   const size = all.length / (n + held);
   const targets = randomStream(seed, "made-up targets");
+  // In their own order when there is one part only.
+  const order = held === 0 ? null : randomStream(seed, "made-up split").permutation(n + held);
   const part = (from: number, count: number): LabelledSamples => {
     const X = make(count * size);
-    X.set(all.subarray(from * size, (from + count) * size));
+    for (let k = 0; k < count; k++) {
+      const row = order === null ? k : order[from + k]!;
+      X.set(all.subarray(row * size, (row + 1) * size), k * size);
+    }
     const y = Float64Array.from({ length: count }, () =>
       classes === null ? targets.normal() : targets.integer(classes.length),
     );

@@ -2,7 +2,7 @@ import type { RealArray } from "../../compute/types.ts";
 import type { Measurement } from "../monitor.ts";
 import { CHEAP, type MonitorKind } from "./kind.ts";
 import type { Observation } from "./observation.ts";
-import { beside, STATEMENTS } from "./theory.ts";
+import { beside, plain, STATEMENTS } from "./theory.ts";
 
 /** The gradient over all samples between the bounds of Theorem 3. */
 export const gradientMonitor: MonitorKind = {
@@ -27,22 +27,12 @@ export const gradientMonitor: MonitorKind = {
         gradient.fill(0);
         const loss = toSum * trainer.evaluate(trainer.theta, gradient).loss;
         const square = toSum ** 2 * observation.squaredNorm(gradient);
-        const perLoss = (factor: ((m: number, L: number, c: number) => number) | null): number | null =>
-          scale === null || factor === null ? null : loss * factor(scale.width, scale.depth, scale.outputs);
-        return [
-          beside(
-            "gradient-upper",
-            square,
-            perLoss((m, L, c) => (L * n * m) / c),
-            STATEMENTS.gradientUpper,
-          ),
-          beside(
-            "gradient-lower",
-            square,
-            perLoss(Number.isFinite(separation) ? (m, _, c) => (separation * m) / (c * n * n) : null),
-            STATEMENTS.gradientLower,
-          ),
-        ];
+        if (scale === null) return [plain("gradient-squared", square)];
+        const { width: m, depth: L, outputs: c } = scale;
+        const { gradientUpper, gradientLower } = STATEMENTS;
+        const upper = beside("gradient-upper", square, (loss * L * n * m) / c, gradientUpper);
+        if (!Number.isFinite(separation)) return [upper];
+        return [upper, beside("gradient-lower", square, (loss * separation * m) / (c * n * n), gradientLower)];
       },
     };
   },
