@@ -16,11 +16,11 @@ export interface BatchLoss {
  * - `cross-entropy`: -log softmax(f)_y, classes only.
  * - `logistic`: log(1 + exp(-y f)), one output; classes 0 and 1, or values whose sign is the class.
  */
-export type LossName = "squared" | "cross-entropy" | "logistic";
+export type TrainingLossName = "squared" | "cross-entropy" | "logistic";
 
 /** A loss, summed over samples. Arrays are n x c; `rows` are the samples' numbers in the targets. */
 export interface TrainingLoss {
-  readonly name: LossName;
+  readonly name: TrainingLossName;
   /** Loss of the outputs; `factor` times its derivative to `adjoint`, unless that is null. */
   evaluate(rows: ArrayLike<number>, outputs: RealArray, adjoint: RealArray | null, factor: number): BatchLoss;
   /** out <- factor times the second derivative at the outputs applied to `direction`; they may be the same array. */
@@ -32,7 +32,7 @@ export interface TrainingLoss {
  *
  * @throws RangeError when outputs, targets and loss do not fit each other.
  */
-export function trainingLoss(name: LossName, targets: Targets, outputs: number): TrainingLoss {
+export function trainingLoss(name: TrainingLossName, targets: Targets, outputs: number): TrainingLoss {
   const wanted = targets.kind === "values" ? targets.outputs : targets.classes;
   const isBinary = outputs === 1 && wanted === (targets.kind === "values" ? 1 : 2);
   if (!isBinary && wanted !== outputs) {

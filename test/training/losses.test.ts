@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { randomStream } from "../../src/base/random.ts";
-import { type LossName, type Targets, trainingLoss } from "../../src/training/index.ts";
+import { type Targets, type TrainingLossName, trainingLoss } from "../../src/training/index.ts";
 
 const classes = (count: number, labels: readonly number[]): Targets => ({
   kind: "classes",
@@ -14,7 +14,7 @@ const values = (outputs: number, data: readonly number[]): Targets => ({
   data: Float64Array.from(data),
 });
 
-const CASES: readonly (readonly [name: LossName, targets: Targets, outputs: number])[] = [
+const CASES: readonly (readonly [name: TrainingLossName, targets: Targets, outputs: number])[] = [
   ["squared", values(2, [1, -2, 0.5, 3, 0, 0]), 2],
   ["squared", classes(3, [2, 0, 1]), 3],
   ["squared", classes(2, [1, 0, 1]), 1],

@@ -3,11 +3,11 @@ import type { Compute, RealArray, RealKernels, Scope } from "../../src/compute/t
 import { parseArchitecture, type Shape } from "../../src/network/architecture/index.ts";
 import { type GraphNode, type NetworkGraph, networkGraph, networkModel } from "../../src/network/deep/index.ts";
 import {
-  type LossName,
   PLAIN,
   type Targets,
   Trainer,
   type TrainingData,
+  type TrainingLossName,
   type TrainingSettings,
   trainingLoss,
 } from "../../src/training/index.ts";
@@ -18,7 +18,7 @@ export interface Problem {
   readonly data: TrainingData;
 }
 
-export function problem(text: string, input: Shape, n: number, loss: LossName = "squared"): Problem {
+export function problem(text: string, input: Shape, n: number, loss: TrainingLossName = "squared"): Problem {
   const graph = networkGraph(parseArchitecture(text), input);
   const { normal, integer } = randomStream(5, text);
   const inputs = Float64Array.from({ length: n * graph.sizes[0]! }, normal);

@@ -5,7 +5,7 @@ import { initializedAs } from "../../network/architecture/initialization.ts";
 import { type GraphNode, type NetworkGraph, networkGraph } from "../../network/deep/index.ts";
 import { trainedNodes } from "../../tangent/empirical/nodes.ts";
 import type { Trained } from "../../tangent/index.ts";
-import { type LossName, type Targets, type TrainingData, trainingLoss } from "../../training/index.ts";
+import { type Targets, type TrainingData, type TrainingLossName, trainingLoss } from "../../training/index.ts";
 import { seesPixels } from "../architecture.ts";
 import { readArchitecture } from "../kernel.ts";
 import type { LabelledSamples, TrainingInputs } from "./samples.ts";
@@ -19,7 +19,7 @@ export interface PosedTraining {
   readonly form: DeepForm;
   readonly trained: Trained;
   readonly isTrained: (node: GraphNode) => boolean;
-  readonly loss: LossName;
+  readonly loss: TrainingLossName;
   readonly data: TrainingData;
   readonly test: TrainingData | null;
   readonly notes: readonly string[];
@@ -75,7 +75,7 @@ function nodesTrained(graph: NetworkGraph, trained: Trained): readonly GraphNode
 }
 
 /** The loss, `auto` settled, of outputs that fit the target. */
-function chooseLoss(asked: TrainSettings["loss"], { target }: TrainingInputs, graph: NetworkGraph): LossName {
+function chooseLoss(asked: TrainSettings["loss"], { target }: TrainingInputs, graph: NetworkGraph): TrainingLossName {
   const { classes, name } = target;
   const outputs = sizeOf(graph.output);
   const wanted = classes === null ? 1 : classes.length;
@@ -118,7 +118,7 @@ function chooseLoss(asked: TrainSettings["loss"], { target }: TrainingInputs, gr
 function dataOf(
   { n, X, y }: LabelledSamples,
   { target }: TrainingInputs,
-  loss: LossName,
+  loss: TrainingLossName,
   graph: NetworkGraph,
 ): TrainingData {
   const { classes, scale } = target;
