@@ -70,31 +70,31 @@ export function poolOperation(layer: PoolLayer, input: Shape, output: Shape): Op
 }
 
 /** y <- the largest entry of each window, `places` <- where it is in its sample. NaN wins, and stays. */
-function findLargest(
-  { channels, inputSize, size, taps, sources }: Pooling,
-  n: number,
-  x: RealArray,
-  y: RealArray,
-  places: RealArray,
-): void {
+function findLargest<A extends RealArray>(pooling: Pooling, n: number, x: A, y: A, places: A): void {
+  const { channels, inputSize, size, taps, sources } = pooling;
   const pixels = size / channels;
   for (let sample = 0, at = 0; sample < n; sample++) {
     const from = sample * inputSize;
     for (let pixel = 0; pixel < pixels; pixel++, at += channels) {
-      let isFirst = true;
-      for (let tap = pixel * taps; tap < (pixel + 1) * taps; tap++) {
-        const source = sources[tap]!;
-        if (source < 0) continue;
-        const entry = source * channels;
+      const last = (pixel + 1) * taps;
+      let tap = pixel * taps;
+      while (tap < last && sources[tap]! < 0) tap++;
+      const first = sources[tap]! * channels;
+      for (let c = 0; c < channels; c++) {
+        y[at + c] = x[from + first + c];
+        places[at + c] = first + c;
+      }
+      for (tap++; tap < last; tap++) {
+        const entry = sources[tap]! * channels;
+        if (entry < 0) continue;
         for (let c = 0; c < channels; c++) {
           const value = x[from + entry + c];
           // The negation keeps NaN.
-          if (isFirst || !(value <= y[at + c])) {
+          if (!(value <= y[at + c])) {
             y[at + c] = value;
             places[at + c] = entry + c;
           }
         }
-        isFirst = false;
       }
     }
   }

@@ -2,10 +2,11 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { matrix } from "../../../src/base/matrix.ts";
 import { createCompute } from "../../../src/compute/index.ts";
+import * as convex from "../../../src/convex/index.ts";
 import * as theory from "../../../src/convex/theory/index.ts";
 
 const guide = readFileSync(new URL("../../../docs/convex-duality.md", import.meta.url), "utf8");
-const library: Readonly<Record<string, unknown>> = { ...theory, createCompute, matrix };
+const library: Readonly<Record<string, unknown>> = { ...convex, ...theory, createCompute, matrix };
 const examples = guide
   .split("\n## ")
   .flatMap((section) =>
