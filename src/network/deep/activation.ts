@@ -37,12 +37,12 @@ export function activationOperation(layer: ActivationLayer, input: Shape): Opera
       for (let from = 0; from < total; from += TILE) {
         const count = Math.min(TILE, total - from);
         const part = tile(x!, from, count);
-        expand(kernels, count, part[0]!, planes.slice(0, orders));
+        expand(kernels, count, part[0]!, planes.slice(0, orders), null);
         compose(count, planes.slice(0, orders), part, tile(y, from, count), planes.slice(orders));
       }
     },
 
-    backward({ kernels, n, scratch }, _, { x, dy, dx, accumulate }) {
+    backward({ kernels, n, scratch }, _, { x, y, dy, dx, accumulate }) {
       const into = dx[0];
       if (into === null || into === undefined) return;
       const total = n * size;
@@ -59,7 +59,7 @@ export function activationOperation(layer: ActivationLayer, input: Shape): Opera
       for (let from = 0; from < total; from += TILE) {
         const count = Math.min(TILE, total - from);
         const part = tile(x[0]!, from, count);
-        expand(kernels, count, part[0]!, taylor);
+        expand(kernels, count, part[0]!, taylor, y[0]!.subarray(from, from + count) as (typeof taylor)[number]);
         // The coefficients of sigma': (j + 1) times those of sigma one further on.
         slopes.forEach((plane, j) => {
           for (let i = 0; j > 0 && i < count; i++) plane[i] *= j + 1;

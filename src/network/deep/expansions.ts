@@ -3,7 +3,8 @@ import type { ActivationLayer } from "../architecture/index.ts";
 import { addProduct, scalePlane, setProduct } from "./planes.ts";
 
 /**
- * Taylor coefficients of an activation: planes[j][i] <- sigma^(j)(x_i) / j! for all planes and i < count. Piecewise
+ * Taylor coefficients of an activation: planes[j][i] <- sigma^(j)(x_i) / j! for all planes and i < count; `known`, when it is
+ * not null, holds sigma(x_i) from before. Piecewise
  * functions have the derivative of the right piece inside it, and that of the left at the kink itself (relu'(0) = 0);
  * sign has derivative 0.
  */
@@ -12,6 +13,7 @@ export type Expansion = <A extends RealArray>(
   count: number,
   x: A,
   planes: readonly A[],
+  known: A | null,
 ) => void;
 
 const TWO_OVER_ROOT_PI = 2 / Math.sqrt(Math.PI);
@@ -113,7 +115,7 @@ function polynomial(coefficients: readonly number[]): Expansion {
 function rectified(degree: number): Expansion {
   const expand = polynomial(power(degree));
   return (kernels, count, x, planes) => {
-    expand(kernels, count, x, planes);
+    expand(kernels, count, x, planes, null);
     for (const plane of planes)
       for (let i = 0; i < count; i++) if (!(x[i] > 0)) plane[i] = Number.isNaN(x[i]) ? x[i] : 0;
   };
@@ -141,11 +143,13 @@ function integrate<A extends RealArray>(count: number, planes: readonly A[]): vo
 
 /** a erf(b x) + c. */
 function scaledErf(a: number, b: number, c: number): Expansion {
-  return (kernels, count, x, planes) => {
+  return (kernels, count, x, planes, known) => {
     const value = planes[0]!;
-    for (let i = 0; i < count; i++) value[i] = b * x[i];
-    kernels.erf(count, value, value);
-    for (let i = 0; i < count; i++) value[i] = a * value[i] + c;
+    if (known === null) {
+      for (let i = 0; i < count; i++) value[i] = b * x[i];
+      kernels.erf(count, value, value);
+      scalePlane(count, a, c, value);
+    } else value.set(known);
     gaussianPlanes(count, x, planes.slice(1), a * b * TWO_OVER_ROOT_PI, -b * b);
     integrate(count, planes);
   };
@@ -155,7 +159,7 @@ const normalDistribution = scaledErf(0.5, Math.SQRT1_2, 0.5);
 
 /** x Phi(x). */
 const gelu: Expansion = (kernels, count, x, planes) => {
-  normalDistribution(kernels, count, x, planes);
+  normalDistribution(kernels, count, x, planes, null);
   for (let j = planes.length - 1; j >= 0; j--) {
     const [plane, below] = [planes[j]!, planes[j - 1]];
     for (let i = 0; i < count; i++) plane[i] = x[i] * plane[i] + (below === undefined ? 0 : below[i]);
@@ -186,8 +190,10 @@ function exponential(a: number, b: number): Expansion {
 }
 
 /** y' = 1 - y^2. */
-const tanh: Expansion = (kernels, count, x, planes) => {
-  kernels.tanh(count, x, planes[0] as never);
+const tanh: Expansion = (kernels, count, x, planes, known) => {
+  const [value] = planes;
+  if (known === null) kernels.tanh(count, x, value!);
+  else value!.set(known);
   for (let j = 0; j + 1 < planes.length; j++) {
     squareCoefficient(count, planes, j);
     scalePlane(count, -1 / (j + 1), j === 0 ? 1 : 0, planes[j + 1]!);
@@ -203,7 +209,7 @@ function squareCoefficient<A extends RealArray>(count: number, planes: readonly 
 
 /** log(1 + exp(x)), whose derivative s has s' = s - s^2. */
 const softplus: Expansion = (kernels, count, x, planes) => {
-  kernels.softplus(count, x, planes[0] as never);
+  kernels.softplus(count, x, planes[0]!);
   const [, slope] = planes;
   if (slope === undefined) return;
   for (let i = 0; i < count; i++) slope[i] = x[i] >= 0 ? 1 / (1 + Math.exp(-x[i])) : 1 - 1 / (1 + Math.exp(x[i]));
