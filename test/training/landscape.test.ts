@@ -63,7 +63,7 @@ describe("a quadratic with known spectrum (C11)", () => {
       const { objective, eigenvector } = quadratic(scope, SPECTRUM);
       const theta = scope.copy(Float64Array.from({ length: 8 }, (_, i) => i - 3));
       for (const smoothing of [0, 0.3]) {
-        const { direction, curvature, check } = negativeCurvature(compute, objective, theta, {
+        const { direction, method, curvature, check } = negativeCurvature(compute, objective, theta, {
           smoothing,
           steps: 200,
           rate: 0.9,
@@ -75,7 +75,19 @@ describe("a quadratic with known spectrum (C11)", () => {
         expect(check!.smallest).toBeCloseTo(-2, 9);
         expect(check!.quotient).toBeCloseTo(-2, 9);
         expect(check!.cosine).toBeGreaterThan(1 - 1e-9);
+        expect(method).toBe("oja");
       }
+    });
+  });
+
+  it("negativeCurvature takes the direction of Lanczos where Oja's method has too few steps", () => {
+    compute.scope((scope) => {
+      const { objective, eigenvector } = quadratic(scope, [-1e-3, 0, 0.3, 1, 2, 3, 4, 5]);
+      const search = { smoothing: 0, steps: 3, rate: 0.9, checks: 1, seed: 1 };
+      const found = negativeCurvature(compute, objective, scope.f64(8), search);
+      expect(found.method).toBe("lanczos");
+      expect(found.curvature).toBeCloseTo(-1e-3, 9);
+      expect(Math.abs(cosine(found.direction, eigenvector(0)))).toBeGreaterThan(1 - 1e-9);
     });
   });
 

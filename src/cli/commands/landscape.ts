@@ -100,5 +100,6 @@ function linesOf(result: Result): string[] {
     check === null
       ? ""
       : ` (Lanczos on ${formatNumber(4)} points: ${formatNumber(check.smallest)}, cosine ${formatNumber(check.cosine)})`;
-  return [...lines, `most negative curvature ${formatNumber(curvature.curvature)} by Oja's method${checked}`];
+  const how = curvature.method === "oja" ? `Oja's method${checked}` : "the Lanczos method (Oja's had not got there)";
+  return [...lines, `most negative curvature ${formatNumber(curvature.curvature)} by ${how}`];
 }

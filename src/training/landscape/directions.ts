@@ -51,7 +51,9 @@ export interface CurvatureSearch {
 /** A direction of negative curvature of the smoothed Hessian. */
 export interface NegativeCurvature {
   readonly direction: Float64Array;
-  /** Mean of v'Hv over the second half of the steps. */
+  /** Whose it is: that of Lanczos where Oja's method did not get half as low. */
+  readonly method: "oja" | "lanczos";
+  /** By Oja's method, the mean of v'Hv over the second half of the steps; by Lanczos, v'Hv over the fixed points. */
   readonly curvature: number;
   /** The smallest eigenvalue of the average over fixed points by Lanczos, v'Hv there, and the cosine of the two vectors. */
   readonly check: { readonly smallest: number; readonly quotient: number; readonly cosine: number } | null;
@@ -112,7 +114,7 @@ export function negativeCurvature(
     normalize(direction);
   }
   const curvature = count === 0 ? Number.NaN : sum / count;
-  if (checks === 0) return { direction, curvature, check: null };
+  if (checks === 0) return { direction, method: "oja", curvature, check: null };
   // 3. Lanczos on the average over fixed points.
   const average = (x: Float64Array, out: Float64Array): void => {
     const fixed = randomStream(seed, "check of smoothing").normal;
@@ -153,7 +155,12 @@ export function negativeCurvature(
   scatter(vectors, whole);
   const cosine = Math.abs(dot(whole, direction));
   average(direction, result);
-  return { direction, curvature, check: { smallest: values[0], quotient: dot(direction, result), cosine } };
+  const [smallest, quotient] = [values[0], dot(direction, result)];
+  const check = { smallest, quotient, cosine };
+  // Where the curvature is hardly negative Oja's method takes very many steps.
+  const missed = smallest < 0 && quotient > smallest / 2;
+  if (missed) return { direction: whole, method: "lanczos", curvature: smallest, check };
+  return { direction, method: "oja", curvature, check };
 }
 
 /**

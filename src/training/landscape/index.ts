@@ -72,9 +72,9 @@ export function landscapeOf(
   const common = { axes, center: objective.value(theta).loss, gradientNorm: norm, settings: options };
   if (axes === "curvature") {
     const found = negativeCurvature(setup.compute, objective, theta, search);
-    const { curvature, check } = found;
+    const { method, curvature, check } = found;
     const labels = ["gradient", "most negative curvature"] as const;
-    return { ...common, labels, slice: of(direction, found.direction), curvature: { curvature, check } };
+    return { ...common, labels, slice: of(direction, found.direction), curvature: { method, curvature, check } };
   }
   const [a, b] = (["first", "second"] as const).map((name) => {
     const out = objective.allocate(objective.size);
