@@ -93,3 +93,14 @@ test("overparam kernel tells of training: effective dimension and step, with tar
   expect(code).toBe(1);
   expect(stderr).toContain("are 3, the samples 12");
 });
+
+test("overparam kernel says when training cannot reach the targets", async () => {
+  // On a line without biases there are two features: the kernel has rank 2.
+  const rows = Array.from({ length: 10 }, (_, i) => `${(i - 4.5) / 3},${i % 2}.5`);
+  writeFileSync(join(cwd, "line.csv"), `x,y\n${rows.join("\n")}\n`);
+  const args = ["kernel", "line.csv", "--target", "y", "--arch", "dense(8) relu dense(1)", "--out", "line", "--quiet"];
+  const { code, stdout } = await overparam(args, { cwd });
+  expect(code).toBe(0);
+  expect(stdout).toContain("never comes down to 1 % of the loss");
+  expect(stdout).not.toContain("Infinity");
+});

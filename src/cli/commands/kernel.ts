@@ -174,6 +174,9 @@ function trainingLines(training: KernelTraining | null): string[] {
   const line = `  effective dimension ${formatNumber(effectiveDimension)}${aligned}; largest stable step ${formatNumber(largestStep, "down")} (half the summed squares)`;
   if (onePercent === null) return [line];
   const { time, steps } = onePercent;
+  if (time[0] === Number.POSITIVE_INFINITY) {
+    return [line, "  training with this kernel never comes down to 1 % of the loss: the targets lie outside of its range"];
+  }
   return [
     line,
     `  1 % of the loss is left after the time ${between(time)} of gradient flow, or ${between(steps)} steps of half that size`,
