@@ -175,7 +175,10 @@ function trainingLines(training: KernelTraining | null): string[] {
   if (onePercent === null) return [line];
   const { time, steps } = onePercent;
   if (time[0] === Number.POSITIVE_INFINITY) {
-    return [line, "  training with this kernel never comes down to 1 % of the loss: the targets lie outside of its range"];
+    return [
+      line,
+      "  training with this kernel never comes down to 1 % of the loss: the targets lie outside of its range",
+    ];
   }
   return [
     line,
