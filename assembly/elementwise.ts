@@ -91,10 +91,22 @@ export function applyUnary<T extends number>(kind: i32, n: i32, x: usize, out: u
   else if (kind == COS) map<T>(COS, n, x, out);
 }
 
-/** out_i <- f(x_i, y_i): the derivative of relu at x times y, or the angle of the point (y, x). */
+function add<T extends number>(n: i32, x: usize, y: usize, out: usize): void {
+  const whole = bytes<T>(n) & ~15;
+  const end = bytes<T>(n);
+  let i: usize = 0;
+  for (; i < whole; i += 16) v128.store(out + i, v128.add<T>(v128.load(x + i), v128.load(y + i)));
+  for (; i < end; i += sizeof<T>()) store<T>(out + i, load<T>(x + i) + load<T>(y + i));
+}
+
+/** out_i <- f(x_i, y_i): the derivative of relu at x times y, the angle of the point (y, x), or the sum. */
 export function applyBinary<T extends number>(kind: i32, n: i32, x: usize, y: usize, out: usize): void {
   if (kind == 0) {
     reluMask<T>(n, x, y, out);
+    return;
+  }
+  if (kind == 2) {
+    add<T>(n, x, y, out);
     return;
   }
   const pairs = bytes<T>(n & ~1);

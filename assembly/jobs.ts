@@ -3,7 +3,9 @@ import { activationPatterns, gatedAdjoint, gatedForward, threadWorkBytes } from 
 import { FULL, gemm, tileCols } from "./gemm";
 import { gemvRows, gemvTransposed, normalProduct } from "./gemv";
 import { imagePairs } from "./images";
+import { copyLines } from "./lines";
 import { pairRecursion } from "./pairs";
+import { entriesAtPlaces, largestOfWindows, spreadOverWindows, sumsOfWindows } from "./pools";
 import { randomBits, randomNormal, randomUniform } from "./random";
 import { at, bytes } from "./simd";
 import { solveColumns, solveRows } from "./triangular";
@@ -24,6 +26,11 @@ const F32 = 64;
 /** Jobs of both precisions behind those of f64 alone. */
 const GATHER_WINDOWS = 17;
 const SCATTER_WINDOWS = 18;
+const COPY_LINES = 19;
+const LARGEST_OF_WINDOWS = 20;
+const SUMS_OF_WINDOWS = 21;
+const SPREAD_OVER_WINDOWS = 22;
+const ENTRIES_AT_PLACES = 23;
 
 // @ts-ignore: decorator
 @inline
@@ -175,6 +182,35 @@ function executeReal<T extends number>(job: i32, c: usize, id: i32, count: i32, 
     const from = cut(int(c, 0), 1, id, count) * int(c, 1);
     const to = cut(int(c, 0), 1, id + 1, count) * int(c, 1);
     scatterWindows<T>(from, to, pointer(c, 2), pointer(c, 3), pointer(c, 4));
+  } else if (job == COPY_LINES) {
+    // mode images height length fromLine fromImage toLine toImage source target
+    const lines = int(c, 1) * int(c, 2);
+    copyLines<T>(
+      int(c, 0), cut(lines, 1, id, count), cut(lines, 1, id + 1, count), int(c, 2), int(c, 3),
+      int(c, 4), int(c, 5), int(c, 6), int(c, 7), pointer(c, 8), pointer(c, 9),
+    );
+  } else if (job == LARGEST_OF_WINDOWS) {
+    // images rows shape images out places
+    const rows = int(c, 0) * int(c, 1);
+    const from = cut(rows, 1, id, count);
+    const to = cut(rows, 1, id + 1, count);
+    largestOfWindows<T>(from, to, pointer(c, 2), pointer(c, 3), pointer(c, 4), pointer(c, 5));
+  } else if (job == SUMS_OF_WINDOWS) {
+    // images rows shape images out factor
+    const rows = int(c, 0) * int(c, 1);
+    const from = cut(rows, 1, id, count);
+    const to = cut(rows, 1, id + 1, count);
+    sumsOfWindows<T>(from, to, pointer(c, 2), pointer(c, 3), pointer(c, 4), real<T>(c, 5));
+  } else if (job == SPREAD_OVER_WINDOWS) {
+    // images rows shape values images factor; whole images: windows overlap
+    const from = cut(int(c, 0), 1, id, count) * int(c, 1);
+    const to = cut(int(c, 0), 1, id + 1, count) * int(c, 1);
+    spreadOverWindows<T>(from, to, pointer(c, 2), pointer(c, 3), pointer(c, 4), real<T>(c, 5));
+  } else if (job == ENTRIES_AT_PLACES) {
+    // puts n size imageSize values places images
+    const from = cut(int(c, 1), 1, id, count);
+    const to = cut(int(c, 1), 1, id + 1, count);
+    entriesAtPlaces<T>(int(c, 0) != 0, from, to, int(c, 2), int(c, 3), pointer(c, 4), pointer(c, 5), pointer(c, 6));
   }
 }
 

@@ -9,13 +9,13 @@ import { bytes } from "./simd";
  */
 // @ts-ignore: decorator
 @inline
-function word(shape: usize, index: i32): i32 {
+export function word(shape: usize, index: i32): i32 {
   return load<i32>(shape + (<usize>index << 2));
 }
 
 // @ts-ignore: decorator
 @inline
-function wrap(at: i32, size: i32): i32 {
+export function wrap(at: i32, size: i32): i32 {
   const rest = at % size;
   return rest < 0 ? rest + size : rest;
 }
@@ -23,7 +23,7 @@ function wrap(at: i32, size: i32): i32 {
 /** to_k <- from_k for n numbers; short runs, mostly. */
 // @ts-ignore: decorator
 @inline
-function copy<T extends number>(n: i32, from: usize, to: usize): void {
+export function copyRun<T extends number>(n: i32, from: usize, to: usize): void {
   const whole = bytes<T>(n) & ~15;
   const end = bytes<T>(n);
   let i: usize = 0;
@@ -34,7 +34,7 @@ function copy<T extends number>(n: i32, from: usize, to: usize): void {
 /** to_k <- to_k + from_k. */
 // @ts-ignore: decorator
 @inline
-function add<T extends number>(n: i32, from: usize, to: usize): void {
+export function addRun<T extends number>(n: i32, from: usize, to: usize): void {
   const whole = bytes<T>(n) & ~15;
   const end = bytes<T>(n);
   let i: usize = 0;
@@ -76,8 +76,8 @@ function windows<T extends number>(gathers: bool, from: i32, to: i32, shape: usi
         } else if (isCircular && (start > 0 || end < filterWidth)) {
           for (let t = 0; t < filterWidth; t++) {
             const pixel = image + bytes<T>(row * width + wrap(left + t, width)) * <usize>channels;
-            if (gathers) copy<T>(channels, pixel, patch + bytes<T>(t * channels));
-            else add<T>(channels, patch + bytes<T>(t * channels), pixel);
+            if (gathers) copyRun<T>(channels, pixel, patch + bytes<T>(t * channels));
+            else addRun<T>(channels, patch + bytes<T>(t * channels), pixel);
           }
         } else {
           const pixel = image + bytes<T>(row * width + left + start) * <usize>channels;
@@ -85,9 +85,9 @@ function windows<T extends number>(gathers: bool, from: i32, to: i32, shape: usi
           const count = (end - start) * channels;
           if (gathers) {
             if (start > 0) memory.fill(patch, 0, bytes<T>(start * channels));
-            copy<T>(count, pixel, inside);
+            copyRun<T>(count, pixel, inside);
             if (end < filterWidth) memory.fill(inside + bytes<T>(count), 0, bytes<T>((filterWidth - end) * channels));
-          } else add<T>(count, inside, pixel);
+          } else addRun<T>(count, inside, pixel);
         }
         patch += bytes<T>(run);
       }

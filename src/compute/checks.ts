@@ -1,6 +1,6 @@
 import { decodeImageProgram, IMAGE_SLOTS, imageNeeds } from "./image-program.ts";
 import type { ElementwiseKernels, Kernels, RealArray, RealKernels, StreamKey, WindowShape } from "./types.ts";
-import { ELEMENTWISE, PAIR_SLOTS, PAIR_STEP_SIZE, PAIR_STEPS, patternWords, windowSizes } from "./types.ts";
+import { ELEMENTWISE, lineSizes, PAIR_SLOTS, PAIR_STEP_SIZE, PAIR_STEPS, patternWords, windowSizes } from "./types.ts";
 
 /** Throws unless a kernel may use the array: it is in the memory of the kernels and not released. */
 export type Ownership = (array: RealArray | Uint32Array, kernel: string, name: string) => void;
@@ -65,6 +65,24 @@ function checkedReal<A extends RealArray>(
     const each = windowSizes(shape);
     vector(name, "images", n * each.image, images);
     vector(name, "patches", n * each.patches, patches);
+  };
+  const pools = (name: string, n: number, shape: WindowShape, images: A, values: A): void => {
+    const { circular: _, top, left, ...counts } = shape;
+    sizes(name, { n, top, left, ...counts });
+    vector(name, "images", n * windowSizes(shape).image, images);
+    vector(name, "values", n * shape.outHeight * shape.outWidth * shape.channels, values);
+  };
+  const entries = (
+    name: string,
+    n: number,
+    size: number,
+    imageSize: number,
+    ...[places, images, values]: A[]
+  ): void => {
+    sizes(name, { n, size, imageSize });
+    vector(name, "places", n * size, places!);
+    vector(name, "images", n * imageSize, images!);
+    vector(name, "values", n * size, values!);
   };
   return {
     ...(Object.fromEntries(elementwise) as ElementwiseKernels<A>),
@@ -136,6 +154,49 @@ function checkedReal<A extends RealArray>(
     scatterWindows(n, shape, patches, images) {
       windows("scatterWindows", n, shape, images, patches);
       raw.scatterWindows(n, shape, patches, images);
+    },
+    copyLines(mode, layout, from, to) {
+      const { images, height, length, fromLine, fromImage, toLine, toImage } = layout;
+      sizes("copyLines", { images, height, length, fromLine, fromImage, toLine, toImage });
+      const apart = (line: number, image: number): boolean =>
+        (height < 2 || line >= length) && (images < 2 || image >= (height - 1) * line + length);
+      // With zeros behind the last line of an image there must be room for them.
+      const fits = mode !== "frame" || toImage >= (height - 1) * toLine + length;
+      if (images * height > 0 && !(apart(fromLine, fromImage) && apart(toLine, toImage) && fits)) {
+        throw new RangeError(`copyLines: lines overlap: ${JSON.stringify(layout)}`);
+      }
+      const reach = lineSizes(layout, mode);
+      vector("copyLines", "from", reach.from, from);
+      vector("copyLines", "to", reach.to, to);
+      raw.copyLines(mode, layout, from, to);
+    },
+    largestOfWindows(n, shape, images, out, places) {
+      pools("largestOfWindows", n, shape, images, out);
+      pools("largestOfWindows", n, shape, images, places);
+      raw.largestOfWindows(n, shape, images, out, places);
+    },
+    sumsOfWindows(n, shape, factor, images, out) {
+      pools("sumsOfWindows", n, shape, images, out);
+      raw.sumsOfWindows(n, shape, factor, images, out);
+    },
+    spreadOverWindows(n, shape, factor, values, images) {
+      pools("spreadOverWindows", n, shape, images, values);
+      raw.spreadOverWindows(n, shape, factor, values, images);
+    },
+    entriesAt(n, size, imageSize, places, images, values) {
+      entries("entriesAt", n, size, imageSize, places, images, values);
+      raw.entriesAt(n, size, imageSize, places, images, values);
+    },
+    addEntriesAt(n, size, imageSize, places, values, images) {
+      entries("addEntriesAt", n, size, imageSize, places, images, values);
+      raw.addEntriesAt(n, size, imageSize, places, values, images);
+    },
+    add(n, x, y, out) {
+      sizes("add", { n });
+      vector("add", "x", n, x);
+      vector("add", "y", n, y);
+      vector("add", "out", n, out);
+      raw.add(n, x, y, out);
     },
     atan2(n, y, x, out) {
       sizes("atan2", { n });

@@ -26,8 +26,9 @@ export type {
   Compute,
   ComputeOptions,
   Kernels,
+  LineLayout,
   RealKernels,
   Scope,
   WindowShape,
 } from "./types.ts";
-export { patternWords, windowSizes } from "./types.ts";
+export { lineSizes, patternWords, windowSizes } from "./types.ts";

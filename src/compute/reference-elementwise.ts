@@ -42,13 +42,16 @@ const loops = ELEMENTWISE.map((name) => {
 });
 
 /** The elementwise functions by the engine's own Math, or by their definition. */
-export const elementwiseReference: ElementwiseKernels<RealArray> & Pick<RealKernels<RealArray>, "reluMask" | "atan2"> =
-  {
-    ...(Object.fromEntries(loops) as ElementwiseKernels<RealArray>),
-    reluMask(n, x, g, out) {
-      for (let i = 0; i < n; i++) out[i] = x[i]! > 0 ? g[i]! : 0;
-    },
-    atan2(n, y, x, out) {
-      for (let i = 0; i < n; i++) out[i] = Math.atan2(y[i]!, x[i]!);
-    },
-  };
+export const elementwiseReference: ElementwiseKernels<RealArray> &
+  Pick<RealKernels<RealArray>, "reluMask" | "atan2" | "add"> = {
+  ...(Object.fromEntries(loops) as ElementwiseKernels<RealArray>),
+  reluMask(n, x, g, out) {
+    for (let i = 0; i < n; i++) out[i] = x[i]! > 0 ? g[i]! : 0;
+  },
+  add(n, x, y, out) {
+    for (let i = 0; i < n; i++) out[i] = x[i]! + y[i]!;
+  },
+  atan2(n, y, x, out) {
+    for (let i = 0; i < n; i++) out[i] = Math.atan2(y[i]!, x[i]!);
+  },
+};

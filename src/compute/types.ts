@@ -70,6 +70,32 @@ export interface WindowShape {
   readonly circular: boolean;
 }
 
+/**
+ * Lines of images: `images` times `height` runs of `length` numbers, a line `fromLine` and `toLine` numbers behind the last,
+ * an image `fromImage` and `toImage`. Lines do not overlap.
+ */
+export interface LineLayout {
+  readonly images: number;
+  readonly height: number;
+  readonly length: number;
+  readonly fromLine: number;
+  readonly fromImage: number;
+  readonly toLine: number;
+  readonly toImage: number;
+}
+
+/** What {@link RealKernels.copyLines} does with a line; `frame`: copy, and zeros behind it up to where the next begins. */
+export const LINE_MODES = { set: 0, add: 1, frame: 2 } as const;
+export type LineMode = keyof typeof LINE_MODES;
+
+/** Numbers that the lines reach over in the source and in the target. */
+export function lineSizes(layout: LineLayout, mode: LineMode): { readonly from: number; readonly to: number } {
+  const { images, height, length, fromLine, fromImage, toLine, toImage } = layout;
+  if (images * height === 0) return { from: 0, to: 0 };
+  const reach = (line: number, image: number): number => (images - 1) * image + (height - 1) * line + length;
+  return { from: reach(fromLine, fromImage), to: mode === "frame" ? images * toImage : reach(toLine, toImage) };
+}
+
 /** Numbers of an image, and of all its windows. */
 export function windowSizes(shape: WindowShape): { readonly image: number; readonly patches: number } {
   const { height, width, channels, filterHeight, filterWidth, outHeight, outWidth } = shape;
@@ -126,6 +152,23 @@ export interface RealKernels<A extends RealArray> extends ElementwiseKernels<A> 
   gatherWindows(n: number, shape: WindowShape, images: A, patches: A): void;
   /** images += the patches, each where its window lies: the transpose of {@link gatherWindows}. */
   scatterWindows(n: number, shape: WindowShape, patches: A, images: A): void;
+  /** Lines of `from` into `to`: how images get a margin of zeros, and lose it. */
+  copyLines(mode: LineMode, layout: LineLayout, from: A, to: A): void;
+  /**
+   * out (n x outHeight x outWidth x channels) <- the largest entry of each window of n images and channel, padding left out
+   * (NaN wins; a window outside of the image: -infinity); `places` <- its number in its image, the first of equal ones.
+   */
+  largestOfWindows(n: number, shape: WindowShape, images: A, out: A, places: A): void;
+  /** out (n x outHeight x outWidth x channels) <- factor times the sum of each window of n images and channel. */
+  sumsOfWindows(n: number, shape: WindowShape, factor: number, images: A, out: A): void;
+  /** images += factor times the values, each over its window: the transpose of {@link sumsOfWindows}. */
+  spreadOverWindows(n: number, shape: WindowShape, factor: number, values: A, images: A): void;
+  /** values (n x size) <- the entries of n images of `imageSize` numbers at `places` (n x size); NaN where there is none. */
+  entriesAt(n: number, size: number, imageSize: number, places: A, images: A, values: A): void;
+  /** images += values, each at its place: the transpose of {@link entriesAt}. */
+  addEntriesAt(n: number, size: number, imageSize: number, places: A, values: A, images: A): void;
+  /** out <- x + y. `out` may be either. */
+  add(n: number, x: A, y: A, out: A): void;
   /** out_i <- the angle of the point (x_i, y_i), in [-pi, pi], to 2 ulp (f32: 4). `out` may be `y` or `x`. */
   atan2(n: number, y: A, x: A, out: A): void;
   /**

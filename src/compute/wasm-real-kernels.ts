@@ -1,7 +1,7 @@
 import type { KernelMemory } from "./memory.ts";
 import type { Job, Team } from "./team.ts";
 import type { ElementwiseKernels, RealArray, RealKernels, WindowShape } from "./types.ts";
-import { ELEMENTWISE, PAIR_STEP_SIZE, windowSizes } from "./types.ts";
+import { ELEMENTWISE, LINE_MODES, PAIR_STEP_SIZE, windowSizes } from "./types.ts";
 
 /** Jobs of assembly/jobs.ts in both precisions; `reals` marks the arguments that are real numbers (always f64). */
 const GEMM: Job = { code: 0, reals: (1 << 5) | (1 << 10) };
@@ -14,9 +14,15 @@ const BINARY: Job = { code: 6, reals: 0 };
 const PAIR_RECURSION: Job = { code: 7, reals: 0 };
 const GATHER_WINDOWS: Job = { code: 17, reals: 0 };
 const SCATTER_WINDOWS: Job = { code: 18, reals: 0 };
+const COPY_LINES: Job = { code: 19, reals: 0 };
+const LARGEST_OF_WINDOWS: Job = { code: 20, reals: 0 };
+const SUMS_OF_WINDOWS: Job = { code: 21, reals: 1 << 5 };
+const SPREAD_OVER_WINDOWS: Job = { code: 22, reals: 1 << 5 };
+const ENTRIES_AT_PLACES: Job = { code: 23, reals: 0 };
 /** Functions of the binary job. */
 const RELU_MASK = 0;
 const ATAN2 = 1;
+const ADD = 2;
 /** Added to the number of a job that runs in f32. */
 const F32_JOB = 64;
 
@@ -87,14 +93,16 @@ export function wasmRealKernels(team: Team, memory: KernelMemory, precision: "F6
         run(UNARY, threadsFor(n * entryWork), [kind, n, x.byteOffset, out.byteOffset]),
     ];
   });
-  const windows = (job: Job, n: number, shape: WindowShape, images: RealArray, patches: RealArray): void => {
+  const windows = (job: Job, n: number, shape: WindowShape, ...rest: readonly number[]): void => {
     memory.scope((scope) => {
       const words = scope.u32(12);
       words.set(shapeWords(shape));
       const threads = threadsFor(n * windowSizes(shape).patches * CHEAP_ENTRY_WORK);
-      run(job, threads, [n, shape.outHeight, words.byteOffset, images.byteOffset, patches.byteOffset]);
+      run(job, threads, [n, shape.outHeight, words.byteOffset, ...rest]);
     });
   };
+  const entries = (isPut: number, n: number, size: number, imageSize: number, ...arrays: readonly number[]): void =>
+    run(ENTRIES_AT_PLACES, threadsFor(n * size * CHEAP_ENTRY_WORK), [isPut, n, size, imageSize, ...arrays]);
   const rankUpdate: WasmRealKernels["rankUpdate"] = (trans, n, k, alpha, a, lda, beta, c, ldc) => {
     run(SYRK, threadsFor((n * n * k) / 2), [trans ? 1 : 0, n, k, alpha, a, lda, beta, c, ldc]);
   };
@@ -122,8 +130,26 @@ export function wasmRealKernels(team: Team, memory: KernelMemory, precision: "F6
     normInf: (n, x) => exports[`normInf${precision}`](n, x.byteOffset),
     norm1: (n, x) => exports[`norm1${precision}`](n, x.byteOffset),
     reluMask: (n, x, g, out) => binary(RELU_MASK, CHEAP_ENTRY_WORK, n, x, g, out),
-    gatherWindows: (n, shape, images, patches) => windows(GATHER_WINDOWS, n, shape, images, patches),
-    scatterWindows: (n, shape, patches, images) => windows(SCATTER_WINDOWS, n, shape, images, patches),
+    gatherWindows: (n, shape, images, patches) =>
+      windows(GATHER_WINDOWS, n, shape, images.byteOffset, patches.byteOffset),
+    scatterWindows: (n, shape, patches, images) =>
+      windows(SCATTER_WINDOWS, n, shape, images.byteOffset, patches.byteOffset),
+    copyLines(mode, { images, height, length, fromLine, fromImage, toLine, toImage }, from, to) {
+      const threads = threadsFor(images * height * length * CHEAP_ENTRY_WORK);
+      const strides = [fromLine, fromImage, toLine, toImage];
+      run(COPY_LINES, threads, [LINE_MODES[mode], images, height, length, ...strides, from.byteOffset, to.byteOffset]);
+    },
+    largestOfWindows: (n, shape, images, out, places) =>
+      windows(LARGEST_OF_WINDOWS, n, shape, images.byteOffset, out.byteOffset, places.byteOffset),
+    sumsOfWindows: (n, shape, factor, images, out) =>
+      windows(SUMS_OF_WINDOWS, n, shape, images.byteOffset, out.byteOffset, factor),
+    spreadOverWindows: (n, shape, factor, values, images) =>
+      windows(SPREAD_OVER_WINDOWS, n, shape, values.byteOffset, images.byteOffset, factor),
+    entriesAt: (n, size, imageSize, places, images, values) =>
+      entries(0, n, size, imageSize, values.byteOffset, places.byteOffset, images.byteOffset),
+    addEntriesAt: (n, size, imageSize, places, values, images) =>
+      entries(1, n, size, imageSize, values.byteOffset, places.byteOffset, images.byteOffset),
+    add: (n, x, y, out) => binary(ADD, CHEAP_ENTRY_WORK, n, x, y, out),
     atan2: (n, y, x, out) => binary(ATAN2, ENTRY_WORK, n, y, x, out),
     pairRecursion(lower, rows, cols, program, rowNumbers, rowStride, colNumbers, colStride, k, ldk, theta, ldt) {
       const steps = Math.floor(program.length / PAIR_STEP_SIZE);

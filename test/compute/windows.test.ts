@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { windowsReference } from "../../src/compute/reference-windows.ts";
-import { type RealArray, type Scope, type WindowShape, windowSizes } from "../../src/compute/types.ts";
+import {
+  type LineMode,
+  lineSizes,
+  type RealArray,
+  type RealKernels,
+  type Scope,
+  type WindowShape,
+  windowSizes,
+} from "../../src/compute/types.ts";
 import { onEveryPrecision, uniform } from "./backends.ts";
 
 /** Any windows, also larger than the image, beside it, and skipping pixels. */
@@ -44,7 +52,7 @@ onEveryPrecision("windows", (kernels, { copy }, compute) => {
           expect(transposed).toBeCloseTo(other, 2);
         });
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
@@ -101,6 +109,108 @@ onEveryPrecision("windows", (kernels, { copy }, compute) => {
     compute().scope((scope) => {
       expect(() => kernels().gatherWindows(1, shape, array(scope, 3), array(scope, 4))).toThrow(/images needs 4/);
       expect(() => kernels().scatterWindows(2, shape, array(scope, 4), array(scope, 8))).toThrow(/patches needs 8/);
+    });
+  });
+
+  it("largestOfWindows, sumsOfWindows, spreadOverWindows, entriesAt and addEntriesAt are those of the definition", () => {
+    fc.assert(
+      fc.property(shapes, fc.integer({ min: 0, max: 5 }), fc.boolean(), (shape, n, hasNaN) => {
+        const size = shape.outHeight * shape.outWidth * shape.channels;
+        const { image } = windowSizes(shape);
+        const images = uniform("images", n * image);
+        if (hasNaN && images.length > 3) images[3] = Number.NaN;
+        const values = uniform("values", n * size);
+        compute().scope((scope) => {
+          const [x, v] = [copy(scope, images), copy(scope, values)];
+          const arrays = (): RealArray[] => Array.from({ length: 4 }, () => array(scope, n * size).fill(9));
+          const into = (): RealArray[] => [copy(scope, images), copy(scope, images)];
+          const [out, places, sums, picked] = arrays() as [RealArray, RealArray, RealArray, RealArray];
+          const [spread, added] = into() as [RealArray, RealArray];
+          const [out1, places1, sums1, picked1] = arrays() as [RealArray, RealArray, RealArray, RealArray];
+          const [spread1, added1] = into() as [RealArray, RealArray];
+          const run = (k: Pick<RealKernels<RealArray>, keyof typeof windowsReference>, a: RealArray[]): void => {
+            k.largestOfWindows(n, shape, x, a[0]!, a[1]!);
+            k.sumsOfWindows(n, shape, 0.5, x, a[2]!);
+            k.spreadOverWindows(n, shape, 0.25, v, a[4]!);
+            k.entriesAt(n, size, image, a[1]!, x, a[3]!);
+            k.addEntriesAt(n, size, image, a[1]!, v, a[5]!);
+          };
+          run(kernels(), [out, places, sums, picked, spread, added]);
+          run(windowsReference, [out1, places1, sums1, picked1, spread1, added1]);
+          expect(Array.from(out)).toEqual(Array.from(out1));
+          expect(Array.from(places)).toEqual(Array.from(places1));
+          expect(Array.from(picked)).toEqual(Array.from(picked1));
+          const close = (a: RealArray, b: RealArray): void => {
+            for (let k = 0; k < a.length; k++) {
+              if (!Number.isNaN(b[k])) expect(Math.abs(a[k]! - b[k]!)).toBeLessThan(2e-4);
+              else expect(a[k]).toBeNaN();
+            }
+          };
+          close(sums, sums1);
+          close(spread, spread1);
+          close(added, added1);
+        });
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("entriesAt and addEntriesAt touch nothing outside of the images", () => {
+    compute().scope((scope) => {
+      const x = copy(scope, Float64Array.of(1, 2, 3));
+      const places = copy(scope, Float64Array.of(-1, 3, 1e30, 2));
+      const out = array(scope, 4);
+      kernels().entriesAt(1, 4, 3, places, x, out);
+      expect(Array.from(out)).toEqual([Number.NaN, Number.NaN, Number.NaN, 3]);
+      kernels().addEntriesAt(1, 4, 3, places, copy(scope, Float64Array.of(5, 5, 5, 5)), x);
+      expect(Array.from(x)).toEqual([1, 2, 8]);
+    });
+  });
+
+  it("copyLines sets, adds and frames lines as the loops do", () => {
+    const layouts = fc.record({
+      ...{ images: fc.integer({ min: 0, max: 4 }), height: fc.integer({ min: 0, max: 5 }) },
+      ...{ length: fc.integer({ min: 0, max: 70 }), gaps: fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 4 }) },
+    });
+    const modes = fc.constantFrom<LineMode[]>("set", "add", "frame");
+    fc.assert(
+      fc.property(layouts, modes, ({ images, height, length, gaps }, mode) => {
+        const [fromLine, toLine] = [length + gaps[0]!, length + gaps[1]!];
+        const [fromImage, toImage] = [height * fromLine + gaps[2]!, height * toLine + gaps[3]!];
+        const layout = { images, height, length, fromLine, fromImage, toLine, toImage };
+        compute().scope((scope) => {
+          const sizes = lineSizes(layout, mode);
+          const from = copy(scope, uniform("from", sizes.from));
+          const [to, expected] = [0, 1].map(() => copy(scope, uniform("to", sizes.to + 5)));
+          kernels().copyLines(mode, layout, from, to!);
+          windowsReference.copyLines(mode, layout, from, expected!);
+          expect(Array.from(to!)).toEqual(Array.from(expected!));
+        });
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it("copyLines refuses lines that overlap or do not fit", () => {
+    const layout = { images: 2, height: 2, length: 3, fromLine: 3, fromImage: 6, toLine: 3, toImage: 6 };
+    compute().scope((scope) => {
+      const [from, to] = [array(scope, 12), array(scope, 11)];
+      expect(() => kernels().copyLines("set", layout, from, to)).toThrow(/to needs 12/);
+      expect(() => kernels().copyLines("set", { ...layout, toLine: 2 }, from, from)).toThrow(/overlap/);
+      expect(() => kernels().copyLines("set", { ...layout, toImage: 5 }, from, from)).toThrow(/overlap/);
+    });
+  });
+
+  it("add is the sum", () => {
+    const [a, b] = [uniform("a", 1003), uniform("b", 1003)];
+    compute().scope((scope) => {
+      const [x, y, out] = [copy(scope, a), copy(scope, b), array(scope, 1003)];
+      kernels().add(1003, x, y, out);
+      const sums = copy(
+        scope,
+        x.map((value, k) => value + y[k]!),
+      );
+      expect(Array.from(out)).toEqual(Array.from(sums));
     });
   });
 });

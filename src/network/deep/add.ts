@@ -14,15 +14,14 @@ export function addOperation(size: number): Operation {
 
     forward({ kernels, n }, _, [a, b], y) {
       y.forEach((out, k) => {
-        out.set(a![k]!.subarray(0, n * size));
-        kernels.axpy(n * size, 1, b![k]!, out);
+        kernels.add(n * size, a![k]!, b![k]!, out);
       });
     },
 
     backward({ kernels, n }, _, { dy, dx, accumulate }) {
       dx.forEach((into, input) => {
         into?.forEach((out, k) => {
-          if (accumulate[input] === true) kernels.axpy(n * size, 1, dy[k]!, out);
+          if (accumulate[input] === true) kernels.add(n * size, out, dy[k]!, out);
           else out.set(dy[k]!.subarray(0, n * size));
         });
       });

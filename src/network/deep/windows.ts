@@ -27,20 +27,3 @@ export function layerWindows(layer: ConvLayer | PoolLayer, input: Shape, output:
     circular: layer.padding === "circular",
   };
 }
-
-/** For each window and tap, at window taps + tap: the pixel of the image, or -1 in the zero padding. */
-export function windowSources(shape: WindowShape): Int32Array {
-  const { height, width, filterHeight, filterWidth, outHeight, outWidth, circular } = shape;
-  const place = (at: number, size: number): number => {
-    if (circular) return ((at % size) + size) % size;
-    return at < size ? at : -1;
-  };
-  const taps = filterHeight * filterWidth;
-  return Int32Array.from({ length: outHeight * outWidth * taps }, (_, k) => {
-    const [window, tap] = [Math.floor(k / taps), k % taps];
-    const [i, j] = [Math.floor(window / outWidth), window % outWidth];
-    const row = place(i * shape.strideHeight - shape.top + Math.floor(tap / filterWidth), height);
-    const column = place(j * shape.strideWidth - shape.left + (tap % filterWidth), width);
-    return row < 0 || column < 0 ? -1 : row * width + column;
-  });
-}
