@@ -6,7 +6,7 @@ import { gunzipSync } from "node:zlib";
 import { randomStream } from "../src/base/random.ts";
 import { type Compute, createCompute, lanczos, type Scope } from "../src/compute/index.ts";
 import { parseArchitecture } from "../src/network/architecture/index.ts";
-import { type NetworkGraph, networkGraph, networkModel } from "../src/network/deep/index.ts";
+import { type NetworkGraph, NetworkLanes, networkGraph, networkModel } from "../src/network/deep/index.ts";
 import { curvatureOperator } from "../src/training/curvature.ts";
 import { PLAIN, Trainer, trainingLoss } from "../src/training/index.ts";
 import { makeMonitors, monitorCatalog } from "../src/training/monitors/index.ts";
@@ -63,6 +63,7 @@ export async function eigenvalueRow(rounds: number, threads: number, print: (lin
     return;
   }
   const compute = await createCompute({ threads });
+  const lanes = new NetworkLanes(compute);
   const layer = (width: number): string => `dense(${width}, b=0.01)`;
   const text = `${layer(180)} tanh ${layer(180)} tanh ${layer(32)} tanh ${layer(10)}`;
   const python = process.env.OVERPARAM_PEERS ?? "";
@@ -74,7 +75,8 @@ export async function eigenvalueRow(rounds: number, threads: number, print: (lin
     const { kernels, theta } = trainer;
     const allocate = (length: number): Float32Array => scope.f32(length);
     const setup = { graph, kernels, allocate, data: trainer.data, reduction: "mean" as const, samples: ROWS };
-    const operator = curvatureOperator("hessian", setup, theta);
+    const tape = lanes.tape<Float32Array>({ graph, precision: "f32", samples: ROWS, orders: 2 });
+    const operator = curvatureOperator("hessian", tape === null ? setup : { ...setup, tape }, theta);
     for (let round = 0; round < rounds; round++) {
       let products = 0;
       const counted = {
@@ -103,6 +105,7 @@ export async function eigenvalueRow(rounds: number, threads: number, print: (lin
       if (stdout !== "") rival.push(JSON.parse(stdout) as { seconds: number; values: number[] });
     }
   });
+  lanes.close();
   await compute.close();
   const wall = median(own.map((run) => run.wall));
   const theirs = rival.length === 0 ? 0.17 : median(rival.map(({ seconds }) => seconds));

@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { randomStream } from "../src/base/random.ts";
 import { type BackendName, createCompute } from "../src/compute/index.ts";
 import { parseArchitecture, type Shape } from "../src/network/architecture/index.ts";
-import { networkGraph, networkModel } from "../src/network/deep/index.ts";
+import { NetworkLanes, networkGraph, networkModel } from "../src/network/deep/index.ts";
 import { PLAIN, type Targets, Trainer, trainingLoss } from "../src/training/index.ts";
 import { eigenvalueRow, monitorRow } from "./training-costs.ts";
 
@@ -85,11 +85,13 @@ async function ours(
   backend: BackendName | "auto",
 ): Promise<{ steps: number; cpu: number; parameters: number }> {
   const compute = await createCompute({ backend, threads: THREADS });
+  const lanes = new NetworkLanes(compute);
   try {
     return compute.scope((scope) => {
       const graph = networkGraph(parseArchitecture(item.architecture), item.input);
       const options = { kernels: compute.f32, allocate: (n: number) => scope.f32(n), samples: item.batch };
-      const model = networkModel(graph, options);
+      const tape = lanes.tape<Float32Array>({ graph, precision: "f32", samples: item.batch });
+      const model = networkModel(graph, tape === null ? options : { ...options, tape });
       const { normal, integer } = randomStream(1, item.name);
       const n = 4 * item.batch;
       const inputs = new Float32Array(n * model.inputSize).map(normal);
@@ -114,6 +116,7 @@ async function ours(
       return { steps: steps / seconds, cpu: (user + system) / 1e6 / seconds, parameters: graph.parameters };
     });
   } finally {
+    lanes.close();
     await compute.close();
   }
 }

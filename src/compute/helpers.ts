@@ -1,6 +1,6 @@
 import { type SyncWorkers, serveSync, startSyncWorkers } from "../platform/sync-workers.ts";
 import { createCompute } from "./create.ts";
-import type { Compute, ComputeOptions } from "./types.ts";
+import type { Compute, ComputeOptions, Scope } from "./types.ts";
 
 /** Threads that work for a caller who does not return to the event loop, each with a {@link Compute} of one thread. */
 export type Helpers = SyncWorkers;
@@ -21,10 +21,13 @@ export function startHelpers(compute: Compute, entry: URL): Helpers | null {
   return startSyncWorkers(entry, threads, options);
 }
 
-/** The loop of a helper: `open` makes what answers its messages. */
-export function serveHelper(open: (compute: Compute) => Answer): Promise<void> {
+/** The loop of a helper: `open` makes what answers its messages; arrays of its scope live as long as the helper. */
+export function serveHelper(open: (compute: Compute, scope: Scope) => Answer): Promise<void> {
   return serveSync(async (data) => {
     const compute = await createCompute(data as ComputeOptions);
-    return { answer: open(compute), close: () => compute.close() };
+    return {
+      serve: (loop) => compute.scope((scope) => loop(open(compute, scope))),
+      close: () => compute.close(),
+    };
   });
 }

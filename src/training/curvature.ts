@@ -1,6 +1,6 @@
 import type { SymmetricOperator } from "../compute/index.ts";
 import type { RealArray, RealKernels } from "../compute/types.ts";
-import { type NetworkGraph, type ParameterRange, Tape } from "../network/deep/index.ts";
+import { type BatchTape, type NetworkGraph, type ParameterRange, Tape } from "../network/deep/index.ts";
 import type { TrainingData, TrainingSettings } from "./trainer.ts";
 
 /** What a curvature operator is made for: a network, its data, and how many samples go through it together. */
@@ -13,6 +13,8 @@ export interface CurvatureSetup<A extends RealArray> {
   readonly samples: number;
   /** Running statistics of the network, if it has any; default: those of a fresh one. */
   readonly state?: RealArray;
+  /** What passes are made with, two coefficients and room for `samples`; default: a {@link Tape} of its own. */
+  readonly tape?: BatchTape<A>;
 }
 
 /**
@@ -23,10 +25,10 @@ export interface CurvatureSetup<A extends RealArray> {
  */
 export function curvatureOperator<A extends RealArray>(
   kind: "hessian" | "gauss-newton",
-  { graph, kernels, allocate, data, reduction, samples, state }: CurvatureSetup<A>,
+  { graph, kernels, allocate, data, reduction, samples, state, tape: given }: CurvatureSetup<A>,
   theta: A,
 ): SymmetricOperator {
-  const tape = new Tape({ graph, kernels, allocate, samples: Math.min(samples, data.n), orders: 2 });
+  const tape = given ?? new Tape({ graph, kernels, allocate, samples: Math.min(samples, data.n), orders: 2 });
   if (state !== undefined) tape.state.set(state);
   const factor = reduction === "mean" ? 1 / data.n : 1;
   const size = graph.sizes[0]!;

@@ -1,9 +1,11 @@
+import { ConfigError } from "../../base/errors.ts";
 import type { Compute, RealArray, RealKernels, Scope } from "../../compute/types.ts";
 import type { DeepForm } from "../../formats/index.ts";
 import {
   initialize,
   type Model,
   type NetworkGraph,
+  type NetworkLanes,
   networkModel,
   symmetricModel,
   trainedRanges,
@@ -19,32 +21,64 @@ export interface Machine<A extends RealArray> {
   readonly scope: Scope;
   readonly kernels: RealKernels<A>;
   readonly allocate: (length: number) => A;
+  /** Threads for networks that are worth them. */
+  readonly lanes: NetworkLanes;
 }
 
 /** Bytes that the values of the samples which go through the network together may take, and the most of them. */
 const TAPE_BYTES = 2 ** 28;
 const MOST_SAMPLES = 4096;
 
-/** Samples that go through the network together: all of a batch, where that fits. */
-function samplesTogether({ sizes, nodes }: NetworkGraph, orders: number, batch: number, bytes: number): number {
+/** Bytes of the values of a sample on a tape. */
+function sampleBytes({ sizes, nodes }: NetworkGraph, orders: number, bytes: number): number {
   const values = sizes.reduce((sum, size) => sum + 2 * size, 0);
   const scratch = nodes.reduce((most, { operation }) => Math.max(most, operation.scratch(1, orders)), 0);
-  const affordable = Math.floor(TAPE_BYTES / (bytes * orders * (values + scratch)));
+  return bytes * orders * (values + scratch);
+}
+
+/** Samples that go through the network together: all of a batch, where that fits. */
+function samplesTogether(graph: NetworkGraph, orders: number, batch: number, bytes: number): number {
+  const affordable = Math.floor(TAPE_BYTES / sampleBytes(graph, orders, bytes));
   return Math.max(1, Math.min(batch, affordable, MOST_SAMPLES));
+}
+
+/** Share of the memory that the values of a batch may take which cannot be cut into parts. */
+const WHOLE_SHARE = 0.7;
+
+/**
+ * The same for a model that is trained: networks with batch normalization get the batch as a whole, for its parts have other
+ * statistics.
+ *
+ * @throws ConfigError when there is no memory for that.
+ */
+function samplesTrained(compute: Compute, graph: NetworkGraph, orders: number, batch: number, bytes: number): number {
+  if (graph.state === 0) return samplesTogether(graph, orders, batch, bytes);
+  const fits = Math.floor((WHOLE_SHARE * compute.memoryLimit) / sampleBytes(graph, orders, bytes));
+  if (batch <= fits) return batch;
+  throw new ConfigError(
+    `batch normalization takes statistics over all of a batch, and there is memory for ${fits} samples, not ${batch}`,
+    {
+      code: "batch-memory",
+      hint: `use --batch ${2 ** Math.floor(Math.log2(Math.max(1, fits)))} or less, or layernorm`,
+    },
+  );
 }
 
 /** The model that is trained, and the parameters around which a Taylor model is (null otherwise). */
 export function makeModel<A extends RealArray>(
-  { kernels, allocate }: Machine<A>,
+  { compute, kernels, allocate, lanes }: Machine<A>,
   { graph, form, isTrained }: PosedTraining,
   batch: number,
   seed: number,
 ): { readonly model: Model<A>; readonly center: A | null } {
   const orders = form.kind === "taylor" ? form.degree + 1 : form.kind === "symmetric" ? 2 : 1;
-  const bytes = allocate(0).BYTES_PER_ELEMENT;
-  const samples = samplesTogether(graph, orders, batch, bytes);
+  const samples = samplesTrained(compute, graph, orders, batch, allocate(0).BYTES_PER_ELEMENT);
   const options = { kernels, allocate, samples, trained: isTrained };
-  if (form.kind === "network") return { model: networkModel(graph, options), center: null };
+  if (form.kind === "network") {
+    const precision = allocate(0) instanceof Float32Array ? "f32" : "f64";
+    const tape = lanes.tape<A>({ graph, precision, samples, trained: isTrained });
+    return { model: networkModel(graph, tape === null ? options : { ...options, tape }), center: null };
+  }
   if (form.kind === "symmetric") return { model: symmetricModel(graph, options), center: null };
   const center = allocate(graph.parameters);
   initialize(graph, seed, center);
@@ -53,7 +87,7 @@ export function makeModel<A extends RealArray>(
 
 /** The model of stored parameters, for evaluation: parameters as {@link DeepForm} names them. */
 export function modelOf<A extends RealArray>(
-  { kernels, allocate }: Machine<A>,
+  { kernels, allocate }: Pick<Machine<A>, "kernels" | "allocate">,
   graph: NetworkGraph,
   form: DeepForm,
   parameters: readonly RealArray[],

@@ -2,15 +2,14 @@ import { ConfigError } from "../../base/errors.ts";
 import { type Compute, createCompute } from "../../compute/index.ts";
 import type { RealArray } from "../../compute/types.ts";
 import { architectureText } from "../../network/architecture/index.ts";
+import { NetworkLanes } from "../../network/deep/index.ts";
 import {
   evaluateAll,
   type Monitor,
   makeMonitors,
   monitorCatalog,
   type Schedule,
-  stableRate,
   Trainer,
-  type TrainingSettings,
   type UpdateRule,
 } from "../../training/index.ts";
 import { FitCancelled } from "../fit-types.ts";
@@ -18,9 +17,10 @@ import { checkTrainingResumable, writeTrainingCheckpoint } from "./checkpoint.ts
 import { backendName, drive, stored } from "./drive.ts";
 import { checkMemory, checkRange } from "./limits.ts";
 import { loadTraining } from "./load.ts";
-import { curvatureAtStart, curvatureOperations, type Machine, makeModel, outputsOf } from "./machine.ts";
+import { curvatureAtStart, type Machine, makeModel, outputsOf } from "./machine.ts";
 import { makeTrainOutcome } from "./outcome.ts";
 import { type PosedTraining, poseTraining } from "./pose.ts";
+import { chooseRate, rateSentence, watchRate } from "./rates.ts";
 import type { MakeArray, TrainingInputs } from "./samples.ts";
 import type { TrainSettings } from "./settings.ts";
 import type { TrainEvent, TrainOutcome } from "./types.ts";
@@ -36,9 +36,6 @@ export interface TrainContext {
   readonly resume: { readonly folder: string } | "killed" | null;
 }
 
-/** Share of the largest stable step size that is taken. */
-const SAFETY = 0.5;
-const ADAM_RATE = 1e-3;
 const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
 /** What is known of a training besides its trainer. */
@@ -71,12 +68,13 @@ export async function runTrain(settings: TrainSettings, context: TrainContext): 
   if (resumed !== null)
     checkTrainingResumable(resumed.record, settings, inputs.fingerprint, architectureText(posed.architecture));
   const compute = await createCompute(settings.threads === undefined ? {} : { threads: settings.threads });
+  const lanes = new NetworkLanes(compute);
   try {
     checkMemory(settings, posed, compute);
     return compute.scope((scope) =>
       isSingle
         ? session(
-            { compute, scope, kernels: compute.f32, allocate: (length) => scope.f32(length) },
+            { compute, scope, kernels: compute.f32, allocate: (length) => scope.f32(length), lanes },
             settings,
             inputs,
             posed,
@@ -84,7 +82,7 @@ export async function runTrain(settings: TrainSettings, context: TrainContext): 
             context,
           )
         : session(
-            { compute, scope, kernels: compute, allocate: (length) => scope.f64(length) },
+            { compute, scope, kernels: compute, allocate: (length) => scope.f64(length), lanes },
             settings,
             inputs,
             posed,
@@ -93,6 +91,7 @@ export async function runTrain(settings: TrainSettings, context: TrainContext): 
           ),
     );
   } finally {
+    lanes.close();
     await compute.close();
   }
 }
@@ -134,16 +133,17 @@ function session<A extends RealArray>(
   tellNetwork(posed, trainedParameters, emit);
   emit({ kind: "backend", info: compute.info });
   if (compute.warning !== null) note(compute.warning);
-  if (batch > model.samples && posed.graph.state > 0) {
-    note(`batch normalization sees ${model.samples} samples at a time: more do not fit into the memory`);
-  }
   if (context.cancelled()) throw new FitCancelled();
 
   // 2. The step size.
   const rule = ruleOf(settings);
-  const { rate, curvature } =
+  const chosen =
     resumed?.record ?? chooseRate(settings, rule, () => curvatureAtStart(compute, posed, { reduction, batch, seed }));
+  const { rate, curvature } = chosen;
+  const watch = watchRate(compute, posed, { reduction, batch, seed, rule }, chosen);
+  const unstable = resumed === null ? watch.before() : null;
   if (curvature !== null) note(rateSentence(rate, curvature, posed.loss, batch < n));
+  if (unstable !== null) note(unstable);
   const schedule = scheduleOf(settings, rate, Math.ceil(n / batch));
   const trainer = new Trainer(model, posed.data, { reduction, batch, rule, schedule, noise, seed }, kernels, allocate);
 
@@ -152,6 +152,7 @@ function session<A extends RealArray>(
   for (const { name, every, cost } of monitors) emit({ kind: "monitor", name, every, cost });
   if (resumed !== null) {
     trainer.restore(resumed.training);
+    for (const monitor of monitors) monitor.restore(resumed.monitors.get(monitor.name) ?? []);
     tellResumed(resumed, compute, note);
   }
 
@@ -159,13 +160,19 @@ function session<A extends RealArray>(
   const work = openWorkFolder(settings, resumed?.history ?? new Uint8Array(0));
   try {
     const facts: SessionFacts = { settings, inputs, posed, rate, curvature, notes, compute };
-    const { end, measured } = drive(facts, trainer, monitors, work, resumed?.record.seconds ?? 0, context);
+    const secondsBefore = resumed?.record.seconds ?? 0;
+    const { end, measured, recorded } = drive(facts, trainer, monitors, work, secondsBefore, {
+      ...context,
+      looked(step, loss, first) {
+        const risen = watch.after(step, loss, first);
+        if (risen !== null) note(risen);
+      },
+    });
     if (end.reason === "cancelled" && end.step === 0) throw new FitCancelled();
     // 5. What is saved: the parameters at the end, or those of the last checkpoint before training diverged.
     const isDiverged = end.reason === "diverged";
     const last = isDiverged ? work.checkpoint() : null;
     if (last !== null) trainer.restore(last.training);
-    const known = curvature ?? (isDiverged ? cheapCurvature(compute, posed, trainer.settings) : null);
     const size = (samples: { readonly n: number; readonly X: RealArray }): Float64Array =>
       outputsOf(model, trainer.theta, samples.X, samples.n);
     return makeTrainOutcome({
@@ -179,49 +186,15 @@ function session<A extends RealArray>(
       savedSteps: trainer.steps,
       batch,
       trainedParameters,
-      stable: known === null ? null : stableRate(rule, known),
+      stable: watch.stable(isDiverged ? "after" : "before"),
+      risen: watch.risen(),
       outputs: { train: size(inputs.train), test: inputs.test === null ? null : size(inputs.test) },
       history: work.history(),
-      checkpoint: writeTrainingCheckpoint(stored(facts, trainer, trainer.checkpoint(), work, end.seconds)),
+      checkpoint: writeTrainingCheckpoint(last ?? stored(facts, trainer.checkpoint(), recorded, end.seconds)),
     });
   } finally {
     work.close();
   }
-}
-
-/** The step size, and the curvature that it was derived from (null when it was given). */
-function chooseRate(
-  settings: TrainSettings,
-  rule: UpdateRule,
-  curvatureOf: () => number,
-): { readonly rate: number; readonly curvature: number | null } {
-  if (typeof settings.rate === "number") return { rate: settings.rate, curvature: null };
-  if (rule.kind === "adam") return { rate: ADAM_RATE, curvature: null };
-  const curvature = curvatureOf();
-  if (!Number.isFinite(curvature)) {
-    throw new ConfigError("the curvature of the loss at the start overflows", {
-      code: "rate-overflow",
-      hint: "scale the inputs (--standardize columns), or give --rate",
-    });
-  }
-  const rate = SAFETY * (stableRate(rule, curvature) ?? Number.POSITIVE_INFINITY);
-  // Nothing bends: every step size is stable.
-  return { rate: Number.isFinite(rate) ? rate : 1, curvature };
-}
-
-/** Operations that a curvature may take when it only explains something. */
-const CHEAP_OPERATIONS = 1e11;
-
-/** The curvature at the start, where that does not take long. */
-function cheapCurvature(compute: Compute, posed: PosedTraining, settings: TrainingSettings): number | null {
-  const { graph, data } = posed;
-  return curvatureOperations(graph, data.n) > CHEAP_OPERATIONS ? null : curvatureAtStart(compute, posed, settings);
-}
-
-function rateSentence(rate: number, curvature: number, loss: string, isBatched: boolean): string {
-  const of = loss === "squared" ? "the tangent kernel" : "the Gauss-Newton matrix";
-  const where = isBatched ? "of the first batches at the start" : "at the start";
-  return `rate ${Number(rate.toPrecision(4))}: half of the largest stable one; the largest eigenvalue of ${of} ${where} is ${Number(curvature.toPrecision(4))}`;
 }
 
 function tellData(

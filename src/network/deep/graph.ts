@@ -25,6 +25,8 @@ export interface GraphNode {
  * earlier ones, and the last is the output. Fan-out (a value that several nodes take) is how residual layers branch.
  */
 export interface NetworkGraph {
+  /** What it was made from; null when that was no list of layers. */
+  readonly architecture: Architecture | null;
   readonly input: Shape;
   readonly output: Shape;
   readonly nodes: readonly GraphNode[];
@@ -81,7 +83,7 @@ export function networkGraph(architecture: Architecture, input: Shape): NetworkG
 
   const outputValue = build(architecture, input, 0, "");
   const output = shapesOf(architecture, input).at(-1)?.output ?? input;
-  return { input, output, nodes, sizes, outputValue, parameters, state };
+  return { architecture, input, output, nodes, sizes, outputValue, parameters, state };
 }
 
 function size(shape: Shape): number {

@@ -5,6 +5,7 @@
 export type { AffineOperation } from "./affine.ts";
 export { type GraphNode, type NetworkGraph, networkGraph } from "./graph.ts";
 export { initialize } from "./initialize.ts";
+export { type BatchTape, NetworkLanes } from "./lanes.ts";
 export {
   type Model,
   type ModelOptions,

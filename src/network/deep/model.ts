@@ -1,6 +1,7 @@
 import type { RealArray, RealKernels } from "../../compute/types.ts";
 import type { GraphNode, NetworkGraph } from "./graph.ts";
 import { initialize } from "./initialize.ts";
+import type { BatchTape } from "./lanes.ts";
 import { Tape } from "./tape.ts";
 
 /** Parameters from <= k < from + count. */
@@ -46,6 +47,8 @@ export interface ModelOptions<A extends RealArray> {
   readonly samples: number;
   /** Whether the parameters of a node are trained; default: all. */
   readonly trained?: (node: GraphNode) => boolean;
+  /** What passes are made with, with room for `samples` and for `trained`; default: a {@link Tape} of its own. */
+  readonly tape?: BatchTape<A>;
 }
 
 /** The parameters of trained nodes, neighbours joined. */
@@ -67,7 +70,7 @@ export function trainedRanges(
 
 /** A network as it is. */
 export function networkModel<A extends RealArray>(graph: NetworkGraph, options: ModelOptions<A>): Model<A> {
-  const tape = new Tape({ ...options, graph, orders: 1 });
+  const tape = options.tape ?? new Tape({ ...options, graph, orders: 1 });
   return {
     inputSize: graph.sizes[0]!,
     outputs: graph.sizes[graph.outputValue]!,
