@@ -33,26 +33,35 @@ export function curvatureOperator<A extends RealArray>(
   const factor = reduction === "mean" ? 1 / data.n : 1;
   const size = graph.sizes[0]!;
   const [direction, product] = [allocate(graph.parameters), allocate(graph.parameters)];
+  // All that does not depend on the direction is kept from product to product, where all samples fit onto the tape.
+  const isKept = data.n <= tape.samples && graph.architecture !== null;
+  const kept = isKept ? theta.slice() : theta;
+  let known = 0;
   return {
     size: graph.parameters,
     apply(x, out) {
       direction.set(x.subarray(0, graph.parameters));
       product.fill(0);
+      if (isKept && !theta.every((value, k) => value === kept[k])) {
+        kept.set(theta);
+        known = 0;
+      }
       for (let from = 0; from < data.n; from += tape.samples) {
         const n = Math.min(tape.samples, data.n - from);
         const rows = Uint32Array.from({ length: n }, (_, i) => from + i);
-        tape.input[0]!.set(data.inputs.subarray(from * size, (from + n) * size));
-        tape.forward(n, [theta, direction]);
+        if (known === 0) tape.input[0]!.set(data.inputs.subarray(from * size, (from + n) * size));
+        tape.forward(n, [theta, direction], 2, known);
         const [value, slope] = [tape.outputAdjoint[0]!, tape.outputAdjoint[1]!];
         if (kind === "hessian") {
-          data.loss.evaluate(rows, tape.output[0]!, value, factor);
+          if (known === 0) data.loss.evaluate(rows, tape.output[0]!, value, factor);
           data.loss.curvature(rows, tape.output[0]!, tape.output[1]!, slope, factor);
-          tape.backward(n, [theta, direction], [null, product]);
+          tape.backward(n, [theta, direction], [null, product], 1, 2, known);
         } else {
           data.loss.curvature(rows, tape.output[0]!, tape.output[1]!, value, factor);
           tape.backward(n, [theta], [product], 1, 1);
         }
       }
+      if (isKept) known = 1;
       out.set(product);
     },
   };

@@ -2,7 +2,7 @@ import type { RealArray } from "../../compute/types.ts";
 import type { ActivationLayer, Shape } from "../architecture/index.ts";
 import { expansionOf } from "./expansions.ts";
 import type { Operation, Series } from "./operation.ts";
-import { addProduct, setProduct } from "./planes.ts";
+import { addProduct, addScaledProduct, scalePlane, setProduct } from "./planes.ts";
 
 /** Entries that are expanded together: planes of so many numbers stay in the cache. */
 const TILE = 2048;
@@ -12,9 +12,11 @@ export function activationOperation(layer: ActivationLayer, input: Shape): Opera
   const size = input.reduce((product: number, length) => product * length, 1);
   const expand = expansionOf(layer);
   const isRelu = layer.name === "relu";
-  /** Planes of Taylor coefficients, then the powers of the series without its first coefficient. */
   const planesOf = <A extends RealArray>(scratch: A, count: number): A[] =>
     Array.from({ length: count }, (_, j) => scratch.subarray(j * TILE, (j + 1) * TILE) as A);
+  /** The coefficients of sigma' at x(0) that the forward pass leaves, where there is room for them. */
+  const slopesOf = <A extends RealArray>(saved: A, orders: number, total: number): A[] =>
+    Array.from({ length: orders }, (_, j) => saved.subarray(j * total, (j + 1) * total) as A);
 
   return {
     name: layer.name,
@@ -22,56 +24,68 @@ export function activationOperation(layer: ActivationLayer, input: Shape): Opera
     size,
     rows: 0,
     parameters: [],
-    saved: 0,
+    // Plain values and gradients make do without: a second expansion costs less than the memory.
+    saved: (orders) => (orders > 1 ? orders * size : 0),
     state: 0,
-    scratch: (_, orders) => (3 * orders + 1) * TILE,
+    scratch: (_, orders) => 2 * orders * TILE,
 
-    forward({ kernels, n, scratch }, _, [x], y) {
+    forward({ kernels, n, scratch, saved, known }, _, [x], y) {
       const total = n * size;
-      if (isRelu && y.length === 1) {
+      const orders = y.length;
+      if (isRelu && saved.length === 0) {
         kernels.relu(total, x![0]!, y[0]!);
         return;
       }
-      const orders = y.length;
-      const planes = planesOf(scratch, 2 * orders);
+      const slopes = slopesOf(saved, saved.length === 0 ? 0 : orders, total);
+      const powers = planesOf(scratch, orders);
       for (let from = 0; from < total; from += TILE) {
         const count = Math.min(TILE, total - from);
-        const part = tile(x!, from, count);
-        expand(kernels, count, part[0]!, planes.slice(0, orders), null);
-        compose(count, planes.slice(0, orders), part, tile(y, from, count), planes.slice(orders));
+        const [part, out, own] = [tile(x!, from, count), tile(y, from, count), tile(slopes, from, count)];
+        if (known === 0) {
+          expand(kernels, count, part[0]!, [out[0]!, ...own], null);
+          // The coefficients of sigma': (j + 1) times those of sigma one further on.
+          for (let j = 1; j < own.length; j++) scalePlane(count, j + 1, 0, own[j]!);
+        }
+        for (let k = Math.max(1, known); k < orders; k++) setProduct(count, own[0]!, part[k]!, out[k]!);
+        addPowers(count, part, powers, (j, k, power) => {
+          if (k >= known) addScaledProduct(count, 1 / j, own[j - 1]!, power, out[k]!);
+        });
       }
     },
 
-    backward({ kernels, n, scratch }, _, { x, y, dy, dx, accumulate }) {
+    backward({ kernels, n, scratch, saved, known }, _, { x, y, dy, dx, accumulate }) {
       const into = dx[0];
       if (into === null || into === undefined) return;
       const total = n * size;
-      if (isRelu && into.length === 1 && accumulate[0] !== true) {
-        kernels.reluMask(total, x[0]![0]!, dy[0]!, into[0]!);
+      const orders = into.length;
+      const adds = accumulate[0] === true;
+      if (isRelu && orders === 1 && !adds) {
+        if (known === 0) kernels.reluMask(total, x[0]![0]!, dy[0]!, into[0]!);
         return;
       }
-      const orders = into.length;
-      const planes = planesOf(scratch, 3 * orders + 1);
-      const taylor = planes.slice(0, orders + 1);
-      const slopes = planes.slice(1, orders + 1);
-      const slope = planes.slice(orders + 1, 2 * orders + 1);
-      const powers = planes.slice(2 * orders + 1);
+      const slopes = slopesOf(saved, saved.length === 0 ? 0 : orders, total);
+      const planes = planesOf(scratch, 2 * orders);
       for (let from = 0; from < total; from += TILE) {
         const count = Math.min(TILE, total - from);
         const part = tile(x[0]!, from, count);
-        expand(kernels, count, part[0]!, taylor, y[0]!.subarray(from, from + count) as (typeof taylor)[number]);
-        // The coefficients of sigma': (j + 1) times those of sigma one further on.
-        slopes.forEach((plane, j) => {
-          for (let i = 0; j > 0 && i < count; i++) plane[i] *= j + 1;
+        const own = tile(slopes, from, count);
+        if (own.length === 0) {
+          own.push(planes[1]!);
+          const value = y[0]!.subarray(from, from + count) as (typeof part)[number];
+          expand(kernels, count, part[0]!, planes.slice(0, 2), value);
+        }
+        // sigma'(x(t)): its first coefficient is there.
+        const slope = [own[0]!, ...planes.slice(1, orders)];
+        for (let k = 1; k < orders; k++) setProduct(count, own[1]!, part[k]!, slope[k]!);
+        addPowers(count, part, planes.slice(orders), (j, k, power) => {
+          addProduct(count, own[j]!, power, slope[k]!);
         });
-        if (orders > 1) compose(count, slopes, part, slope, powers);
-        multiply(
-          count,
-          orders > 1 ? slope : slopes,
-          tile(dy, from, count),
-          tile(into, from, count),
-          accumulate[0] === true,
-        );
+        const [cotangent, out] = [tile(dy, from, count), tile(into, from, count)];
+        for (let k = known; k < orders; k++) {
+          if (adds) addProduct(count, slope[0]!, cotangent[k]!, out[k]!);
+          else setProduct(count, slope[0]!, cotangent[k]!, out[k]!);
+          for (let j = 1; j <= k; j++) addProduct(count, slope[j]!, cotangent[k - j]!, out[k]!);
+        }
       }
     },
   };
@@ -81,17 +95,17 @@ function tile<A extends RealArray>(series: Series<A>, from: number, count: numbe
   return series.map((coefficient) => coefficient.subarray(from, from + count) as A);
 }
 
-/** out(t) <- sum_j planes[j] (x(t) - x(0))^j, truncated: an activation with these Taylor coefficients at x(0). */
-function compose<A extends RealArray>(
+/**
+ * Calls `each` with coefficient k of (x(t) - x(0))^j for j = 2, 3, ... and all k from j on that x has; powers is
+ * as long as x.
+ */
+function addPowers<A extends RealArray>(
   count: number,
-  planes: readonly A[],
   x: Series<A>,
-  out: Series<A>,
   powers: readonly A[],
+  each: (j: number, k: number, power: A) => void,
 ): void {
-  const orders = out.length;
-  out[0]!.set(planes[0]!.subarray(0, count));
-  for (let k = 1; k < orders; k++) setProduct(count, planes[1]!, x[k]!, out[k]!);
+  const orders = x.length;
   for (let k = 1; k < orders - 1; k++) powers[k]!.set(x[k]!);
   for (let j = 2; j < orders; j++) {
     // powers <- powers times (x - x0), whose j lowest coefficients vanish; from above, so that lower ones are still the old.
@@ -99,16 +113,7 @@ function compose<A extends RealArray>(
       const power = powers[k]!;
       setProduct(count, powers[j - 1]!, x[k - j + 1]!, power);
       for (let l = j; l < k; l++) addProduct(count, powers[l]!, x[k - l]!, power);
-      addProduct(count, planes[j]!, power, out[k]!);
+      each(j, k, power);
     }
   }
-}
-
-/** out(t) <- (or += when `adds`) a(t) b(t), truncated. */
-function multiply<A extends RealArray>(count: number, a: Series<A>, b: Series<A>, out: Series<A>, adds: boolean): void {
-  out.forEach((plane, k) => {
-    if (adds) addProduct(count, a[0]!, b[k]!, plane);
-    else setProduct(count, a[0]!, b[k]!, plane);
-    for (let j = 1; j <= k; j++) addProduct(count, a[j]!, b[k - j]!, plane);
-  });
 }

@@ -8,19 +8,20 @@ export function addOperation(size: number): Operation {
     size,
     rows: 0,
     parameters: [],
-    saved: 0,
+    saved: () => 0,
     state: 0,
     scratch: () => 0,
 
-    forward({ kernels, n }, _, [a, b], y) {
+    forward({ kernels, n, known }, _, [a, b], y) {
       y.forEach((out, k) => {
-        kernels.add(n * size, a![k]!, b![k]!, out);
+        if (k >= known) kernels.add(n * size, a![k]!, b![k]!, out);
       });
     },
 
-    backward({ kernels, n }, _, { dy, dx, accumulate }) {
+    backward({ kernels, n, known }, _, { dy, dx, accumulate }) {
       dx.forEach((into, input) => {
         into?.forEach((out, k) => {
+          if (k < known) return;
           if (accumulate[input] === true) kernels.add(n * size, out, dy[k]!, out);
           else out.set(dy[k]!.subarray(0, n * size));
         });

@@ -58,7 +58,7 @@ export function affineOperation(layer: DenseLayer | ConvLayer, input: Shape, out
     size: rows * width,
     rows,
     parameters,
-    saved: 0,
+    saved: () => 0,
     state: 0,
     width,
     fanIn,
@@ -68,24 +68,25 @@ export function affineOperation(layer: DenseLayer | ConvLayer, input: Shape, out
     patches,
     scratch: products.scratch,
 
-    forward({ kernels, n, scratch }, theta, [x], y) {
+    forward({ kernels, n, scratch, known }, theta, [x], y) {
       const isBiased = (k: number): boolean => hasBias && k < theta.length;
       y.forEach((out, k) => {
-        if (isBiased(k)) fillRows(out, theta[k]!.subarray(weights, weights + width), biasScale, n * rows);
+        if (k >= known && isBiased(k)) fillRows(out, theta[k]!.subarray(weights, weights + width), biasScale, n * rows);
       });
       x!.forEach((coefficient, j) => {
-        const terms = theta.slice(0, y.length - j).map((w, i) => {
+        const terms = theta.slice(0, y.length - j).flatMap((w, i) => {
           const k = i + j;
           // The first product that goes into y[k] replaces what was there.
-          return { w, y: y[k]!, adds: isBiased(k) || i < Math.min(k, theta.length - 1) };
+          return k < known ? [] : [{ w, y: y[k]!, adds: isBiased(k) || i < Math.min(k, theta.length - 1) }];
         });
-        products.forward({ kernels, n, scale, scratch }, coefficient, terms);
+        if (terms.length > 0) products.forward({ kernels, n, scale, scratch }, coefficient, terms);
       });
     },
 
-    backward({ kernels, n, scratch, ones }, theta, { x, dy, dx, accumulate, gradient, scale: factor }) {
+    backward({ kernels, n, scratch, ones, known }, theta, { x, dy, dx, accumulate, gradient, scale: factor }) {
       // dR_k = scale sum_i dy_{k-i} W_i, put back to the pixels that the patches were taken from.
       dx[0]?.forEach((into, k) => {
+        if (k < known) return;
         const terms = theta.slice(0, k + 1).map((w, i) => ({ dy: dy[k - i]!, w }));
         products.inputGradient({ kernels, n, scale, scratch }, terms, into, accumulate[0] === true);
       });
@@ -93,7 +94,8 @@ export function affineOperation(layer: DenseLayer | ConvLayer, input: Shape, out
       // dW_k = scale sum_j dy_{k-j}' R(x_j), db_k = biasScale times the column sums of dy_k.
       x[0]!.slice(0, gradient.length).forEach((coefficient, j) => {
         const terms = gradient.slice(j).flatMap((dw, k) => (dw === null ? [] : [{ dy: dy[k]!, dw }]));
-        products.weightGradient({ kernels, n, scale: factor * scale, scratch }, coefficient, terms);
+        if (terms.length > 0)
+          products.weightGradient({ kernels, n, scale: factor * scale, scratch }, coefficient, terms);
       });
       if (!hasBias) return;
       gradient.forEach((into, k) => {

@@ -31,6 +31,8 @@ export type LaneRequest =
       /** Coefficients of theta, and of all else. */
       readonly coefficients: number;
       readonly orders: number;
+      /** Coefficients that the last pass has left. */
+      readonly known: number;
     };
 
 type Pass = (request: Exclude<LaneRequest, { kind: "open" }>) => void;
@@ -47,22 +49,20 @@ function open<A extends RealArray>(
   const [theta, gradient] = [series(), series()];
   const inputSize = graph.sizes[0]!;
   const outputSize = graph.sizes[graph.outputValue]!;
-  return ({ kind, from, n, coefficients, orders: used }) => {
+  return ({ kind, from, n, coefficients, orders: used, known }) => {
     const at = theta.slice(0, coefficients);
     const part = (array: RealArray): RealArray => array.subarray(from * outputSize, (from + n) * outputSize);
     if (kind === "forward") {
-      at.forEach((own, k) => {
-        own.set(shared.theta[k]!);
-      });
-      tape.input[0]!.set(shared.input.subarray(from * inputSize, (from + n) * inputSize));
-      tape.forward(n, at, used);
-      for (let k = 0; k < used; k++) part(shared.output[k]!).set(tape.output[k]!.subarray(0, n * outputSize));
+      for (let k = known; k < coefficients; k++) at[k]!.set(shared.theta[k]!);
+      if (known === 0) tape.input[0]!.set(shared.input.subarray(from * inputSize, (from + n) * inputSize));
+      tape.forward(n, at, used, known);
+      for (let k = known; k < used; k++) part(shared.output[k]!).set(tape.output[k]!.subarray(0, n * outputSize));
       return;
     }
     const into = gradient.slice(0, used);
     for (const own of into) own.fill(0);
-    for (let k = 0; k < used; k++) tape.outputAdjoint[k]!.set(part(shared.outputAdjoint[k]!));
-    tape.backward(n, at, into, 1, used);
+    for (let k = known; k < used; k++) tape.outputAdjoint[k]!.set(part(shared.outputAdjoint[k]!));
+    tape.backward(n, at, into, 1, used, known);
     into.forEach((own, k) => {
       shared.gradient[k]!.set(own);
     });

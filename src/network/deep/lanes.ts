@@ -132,14 +132,14 @@ function openTape<A extends RealArray>(
     }),
   );
 
-  const pass = (kind: "forward" | "backward", n: number, coefficients: number, used: number): void => {
+  const pass = (kind: "forward" | "backward", n: number, coefficients: number, used: number, known: number): void => {
     if (!(n >= 0 && n <= samples)) throw new RangeError(`${n} samples on a tape for ${samples}`);
     ask(
       helpers,
       gradients.map((_, lane): LaneRequest | null => {
         const from = Math.min(n, lane * share);
         const count = Math.min(n, from + share) - from;
-        return count === 0 ? null : { kind, id, from, n: count, coefficients, orders: used };
+        return count === 0 ? null : { kind, id, from, n: count, coefficients, orders: used, known };
       }),
     );
   };
@@ -150,15 +150,13 @@ function openTape<A extends RealArray>(
     outputAdjoint,
     state: make(0),
     training: false,
-    forward(n, at, used = orders) {
-      at.forEach((coefficient, k) => {
-        theta[k]!.set(coefficient);
-      });
-      pass("forward", n, at.length, used);
+    forward(n, at, used = orders, known = 0) {
+      for (let k = known; k < at.length; k++) theta[k]!.set(at[k]!);
+      pass("forward", n, at.length, used, known);
     },
-    backward(n, at, into, scale = 1, used = orders) {
+    backward(n, at, into, scale = 1, used = orders, known = 0) {
       if (n === 0 || into === null) return;
-      pass("backward", n, at.length, used);
+      pass("backward", n, at.length, used, known);
       const busy = Math.ceil(n / share);
       into.forEach((target, k) => {
         if (target === null) return;

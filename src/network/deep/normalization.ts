@@ -19,7 +19,7 @@ export function layerNormOperation(layer: LayerNormLayer, input: Shape): Operati
     size,
     rows: 0,
     parameters: [],
-    saved: 0,
+    saved: () => 0,
     state: 0,
     scratch: (_, orders) => 2 * orders * count,
 
@@ -29,14 +29,14 @@ export function layerNormOperation(layer: LayerNormLayer, input: Shape): Operati
       }
     },
 
-    backward({ n, scratch }, _, { x, dy, dx, accumulate }) {
+    backward({ n, scratch, known }, _, { x, dy, dx, accumulate }) {
       const into = dx[0];
       if (into === null || into === undefined) return;
       const [unit, out] = planesOf(scratch, into.length, count);
       for (let group = 0; group < n * groups; group++) {
         const r = normalize(count, tile(x[0]!, group * count, count), unit, LAYER_EPSILON);
         normalizeBackward(count, unit, r, tile(dy, group * count, count), out);
-        write(out, tile(into, group * count, count), 0, 1, count, accumulate[0] === true);
+        write(out.slice(known), tile(into, group * count, count).slice(known), 0, 1, count, accumulate[0] === true);
       }
     },
   };
@@ -60,7 +60,7 @@ export function batchNormOperation(input: Shape): Operation {
       { name: "gain", shape: [features], std: 0, mean: 1 },
       { name: "shift", shape: [features], std: 0, mean: 0 },
     ],
-    saved: 0,
+    saved: () => 0,
     state: 1 + 2 * features,
     scratch: (n, orders) => 2 * orders * n * pixels,
 
@@ -90,7 +90,7 @@ export function batchNormOperation(input: Shape): Operation {
     },
 
     backward(frame, theta, { x, dy, dx, accumulate, gradient, scale }) {
-      const { n, scratch, state, training } = frame;
+      const { n, scratch, state, training, known } = frame;
       const count = n * pixels;
       if (count === 0) return;
       const [into] = dx;
@@ -108,7 +108,7 @@ export function batchNormOperation(input: Shape): Operation {
           multiply(count, out, gain, out);
           if (training) normalizeBackward(count, unit, r, out, out);
           else multiply(count, out, r, out);
-          write(out, into, feature, features, count, accumulate[0] === true);
+          write(out.slice(known), into.slice(known), feature, features, count, accumulate[0] === true);
         }
         gradient?.forEach((part, k) => {
           if (part === null) return;

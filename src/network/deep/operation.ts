@@ -21,8 +21,13 @@ export interface Frame<A extends RealArray> {
   readonly n: number;
   /** At least {@link Operation.scratch}(n) numbers, their contents unspecified. */
   readonly scratch: A;
-  /** {@link Operation.saved} x n numbers that `forward` may write and `backward` reads. */
+  /** n {@link Operation.saved} numbers that `forward` may write and `backward` reads; they stay between passes. */
   readonly saved: A;
+  /**
+   * Coefficients that are there already from a pass at the same theta[0], inputs and cotangent: of y in `forward`, of dx in
+   * `backward`. Those are not to be added to, and need not be written.
+   */
+  readonly known: number;
   /** {@link Operation.state} numbers of the network that are not trained (running statistics). */
   readonly state: A;
   /** True while training: batch statistics are used, and running ones updated. */
@@ -47,8 +52,8 @@ export interface Operation {
   /** Rows a sample that parameters are shared over, the pixels of the output; 0 without parameters. */
   readonly rows: number;
   readonly parameters: readonly ParameterBlock[];
-  /** Numbers a sample that `forward` leaves for `backward`, for each coefficient of the series. */
-  readonly saved: number;
+  /** Numbers a sample that `forward` leaves for `backward` with series of `orders` coefficients. */
+  saved(orders: number): number;
   readonly state: number;
   /** Numbers of working memory for n samples and series of `orders` coefficients. */
   scratch(n: number, orders: number): number;

@@ -38,19 +38,21 @@ function maxOperation(windows: WindowShape): Operation {
     rows: 0,
     parameters: [],
     // Where the largest entries are, as numbers of input entries of a sample.
-    saved: size,
+    saved: () => size,
     state: 0,
     scratch: () => 0,
 
-    forward({ kernels, n, saved }, _, [x], y) {
-      kernels.largestOfWindows(n, windows, x![0]!, y[0]!, saved);
-      y.slice(1).forEach((out, k) => {
-        kernels.entriesAt(n, size, inputSize, saved, x![k + 1]!, out);
+    forward({ kernels, n, saved, known }, _, [x], y) {
+      y.forEach((out, k) => {
+        if (k < known) return;
+        if (k === 0) kernels.largestOfWindows(n, windows, x![0]!, out, saved);
+        else kernels.entriesAt(n, size, inputSize, saved, x![k]!, out);
       });
     },
 
-    backward({ kernels, n, saved }, _, { dy, dx, accumulate }) {
+    backward({ kernels, n, saved, known }, _, { dy, dx, accumulate }) {
       dx[0]?.forEach((out, k) => {
+        if (k < known) return;
         if (accumulate[0] !== true) out.fill(0, 0, n * inputSize);
         kernels.addEntriesAt(n, size, inputSize, saved, dy[k]!, out);
       });
@@ -66,18 +68,19 @@ function sumOperation(name: string, windows: WindowShape, factor: number): Opera
     size,
     rows: 0,
     parameters: [],
-    saved: 0,
+    saved: () => 0,
     state: 0,
     scratch: () => 0,
 
-    forward({ kernels, n }, _, [x], y) {
+    forward({ kernels, n, known }, _, [x], y) {
       y.forEach((out, k) => {
-        kernels.sumsOfWindows(n, windows, factor, x![k]!, out);
+        if (k >= known) kernels.sumsOfWindows(n, windows, factor, x![k]!, out);
       });
     },
 
-    backward({ kernels, n }, _, { dy, dx, accumulate }) {
+    backward({ kernels, n, known }, _, { dy, dx, accumulate }) {
       dx[0]?.forEach((out, k) => {
+        if (k < known) return;
         if (accumulate[0] !== true) out.fill(0, 0, n * inputSize);
         kernels.spreadOverWindows(n, windows, factor, dy[k]!, out);
       });

@@ -82,7 +82,7 @@ export class Tape<A extends RealArray> {
     }
     this.#steps = graph.nodes.map((node, k) => ({
       node,
-      saved: allocate(samples * node.operation.saved * orders),
+      saved: allocate(samples * node.operation.saved(orders)),
       isTrained: isTrained[k]!,
       wants: node.inputs.map((value) => needed[value]!),
       accumulate: accumulate[k]!,
@@ -112,23 +112,30 @@ export class Tape<A extends RealArray> {
   }
 
   /**
-   * Values of the first n samples at parameters theta(t), up to t^(orders - 1).
+   * Values of the first n samples at parameters theta(t), up to t^(orders - 1); `known`: so many coefficients are there from
+   * the last pass, which was at the same theta[0] and inputs (whatever its direction theta[1] was, when `known` is 1).
    *
    * @throws RangeError when n or orders is more than there is room for, or theta has the wrong length.
    */
-  forward(n: number, theta: Series<A>, orders = this.input.length): void {
-    this.#check(n, theta, orders);
+  forward(n: number, theta: Series<A>, orders = this.input.length, known = 0): void {
+    this.#check(n, theta, orders, known);
     const slices = this.#slicesOf(theta);
     this.#steps.forEach((step, k) => {
       const { node } = step;
       const inputs = node.inputs.map((value) => this.values[value]!.slice(0, orders));
-      node.operation.forward(this.#frame(step, n), slices[k]!, inputs, this.values[node.output]!.slice(0, orders));
+      node.operation.forward(
+        this.#frame(step, n, known),
+        slices[k]!,
+        inputs,
+        this.values[node.output]!.slice(0, orders),
+      );
     });
   }
 
   /**
    * Takes `outputAdjoint` back through the network: `scale` times the gradient with respect to parameters is added to
-   * `gradient` (null, the whole or a coefficient: not wanted), coefficient by coefficient. Call it after {@link forward} with the same n, theta, orders.
+   * `gradient` (null, the whole or a coefficient: not wanted), coefficient by coefficient. Call it after {@link forward} with the same n, theta, orders; coefficients below `known` of the
+   * cotangent are those of the last pass.
    * With one coefficient `gradient` may be theta itself: gradient descent with step -scale, no other memory needed.
    */
   backward(
@@ -137,8 +144,9 @@ export class Tape<A extends RealArray> {
     gradient: readonly (A | null)[] | null,
     scale = 1,
     orders = this.input.length,
+    known = 0,
   ): void {
-    this.#check(n, theta, orders);
+    this.#check(n, theta, orders, known);
     const slices = this.#slicesOf(theta);
     const into = gradient === null ? null : this.#gradientSlicesOf(gradient);
     for (let k = this.#steps.length - 1; k >= 0; k--) {
@@ -146,7 +154,7 @@ export class Tape<A extends RealArray> {
       const { node, isTrained, wants } = step;
       if (!isTrained && !wants.includes(true)) continue;
       const few = (series: Series<A>): Series<A> => series.slice(0, orders);
-      node.operation.backward(this.#frame(step, n), slices[k]!, {
+      node.operation.backward(this.#frame(step, n, known), slices[k]!, {
         x: node.inputs.map((value) => few(this.values[value]!)),
         y: few(this.values[node.output]!),
         dy: few(this.adjoints[node.output]!),
@@ -158,24 +166,26 @@ export class Tape<A extends RealArray> {
     }
   }
 
-  #frame(step: Step<A>, n: number): Frame<A> {
+  #frame(step: Step<A>, n: number, known: number): Frame<A> {
     const { from, count } = step.node.state;
     return {
       kernels: this.#kernels,
       n,
       scratch: this.#scratch,
       saved: step.saved,
+      known,
       state: this.state.subarray(from, from + count) as A,
       training: this.training,
       ones: this.#ones,
     };
   }
 
-  #check(n: number, theta: Series<A>, orders: number): void {
+  #check(n: number, theta: Series<A>, orders: number, known: number): void {
     if (!(n >= 0 && n <= this.samples)) throw new RangeError(`${n} samples on a tape for ${this.samples}`);
     if (!(orders >= 1 && orders <= this.input.length)) {
       throw new RangeError(`${orders} coefficients on a tape for ${this.input.length}`);
     }
+    if (known > 0 && this.training) throw new RangeError("nothing is known of a pass that updates statistics");
     for (const coefficient of theta) {
       if (coefficient.length !== this.graph.parameters) {
         throw new RangeError(`${coefficient.length} parameters for a network of ${this.graph.parameters}`);

@@ -222,8 +222,9 @@ function slowJacobian<A extends RealArray>(
     kernels: arithmetic.kernels,
     n: 1,
     scratch: arithmetic.array(scope, operation.scratch(1, 1)),
-    saved: arithmetic.array(scope, operation.saved),
+    saved: arithmetic.array(scope, operation.saved(1)),
     state: tape.state.subarray(state.from, state.from + state.count) as A,
+    known: 0,
     training: false,
     ones: arithmetic.array(scope, operation.rows).fill(1) as A,
   };

@@ -64,9 +64,9 @@ export function strategyOf(demand: Demand, method: EmpiricalMethod): Strategy | 
 function tapeNumbers(graph: NetworkGraph, trained: readonly GraphNode[], orders: number): number {
   const reached = valuesReached(graph, trained);
   const values = graph.sizes.reduce((sum, size, k) => sum + size * (reached[k] ? 2 : 1), 0);
-  const saved = graph.nodes.reduce((sum, { operation }) => sum + operation.saved, 0);
+  const saved = graph.nodes.reduce((sum, { operation }) => sum + operation.saved(orders), 0);
   const rows = Math.max(0, ...graph.nodes.map(({ operation }) => operation.rows));
-  return orders * (values + saved) + rows;
+  return orders * values + saved + rows;
 }
 
 function scratchNumbers(graph: NetworkGraph, samples: number, orders: number): number {

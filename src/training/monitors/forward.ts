@@ -1,7 +1,10 @@
 import type { Compute } from "../../compute/index.ts";
+import type { RealArray } from "../../compute/types.ts";
+import type { GraphNode } from "../../network/deep/index.ts";
 import type { Measurement } from "../monitor.ts";
 import { CHEAP, type MonitorKind } from "./kind.ts";
-import { beside, dataSeparation, plain, STATEMENTS } from "./theory.ts";
+import type { Observation } from "./observation.ts";
+import { beside, dataSeparation, plain, STATEMENTS, type Statement, stated } from "./theory.ts";
 
 /** Least part of a vector that is orthogonal to another, over all pairs of the n rows of H. */
 export function separateness(compute: Compute, n: number, size: number, H: Float64Array): number {
@@ -20,6 +23,22 @@ export function separateness(compute: Compute, n: number, size: number, H: Float
   });
 }
 
+type NormBound = readonly [bound: number | null, statement: Statement];
+
+/** What the norms of activation `layer` (counted from 0) lie between at the start. */
+function normBounds<A extends RealArray>({ form }: Observation<A>, layer: number): readonly [NormBound, NormBound] {
+  const { forwardNorm, patchNorm, residualNormLeast, residualNormMost } = STATEMENTS;
+  const both = (bound: NormBound): readonly [NormBound, NormBound] => [bound, bound];
+  if (form?.kind === "patches") return both([Math.sqrt(form.patches), patchNorm]);
+  if (form?.kind !== "residual") return both([form === null ? null : 1, forwardNorm]);
+  // The first layer and the last trained one have no tau.
+  const blocks = Math.min(layer, form.depth - 1);
+  return [
+    [1, residualNormLeast],
+    [(1 + 2 * form.tau ** 2) ** (blocks / 2), residualNormMost],
+  ];
+}
+
 /** Norms of each layer's activations on the probed samples, and how well they keep samples apart. */
 export const forwardMonitor: MonitorKind = {
   name: "forward",
@@ -28,23 +47,26 @@ export const forwardMonitor: MonitorKind = {
   make(observation) {
     observation.tape(1);
     const { graph, n, theory, compute, inputs } = observation;
-    const kinds = graph.nodes.filter(({ operation }) => operation.parameters.length === 0 && operation.saved === 0);
-    const nodes = kinds.filter(({ operation }) => operation.name !== "add");
-    const { separation } = dataSeparation(inputs, n, graph.sizes[0]!);
+    const kinds = graph.nodes.filter(({ operation }) => operation.parameters.length === 0 && operation.saved(1) === 0);
+    const isPart = ({ operation }: GraphNode): boolean =>
+      operation.name === "add" || (observation.form?.kind === "residual" && operation.name === "polynomial");
+    const nodes = kinds.filter((node) => !isPart(node));
+    const { separation } = dataSeparation(compute, inputs, n, graph.sizes[0]!);
     return {
-      work: { passes: n, touches: 2, fixed: 5e7 + 2e7 * nodes.length },
+      work: { passes: n, touches: 1, fixed: 50_000 + 100_000 * nodes.length },
       cost: "one forward pass over the probed samples",
       observe() {
         observation.refresh();
         const tape = observation.forward();
-        return nodes.flatMap(({ output, place }): Measurement[] => {
+        return nodes.flatMap((node): Measurement[] => {
+          const { output, place } = node;
           const size = graph.sizes[output]!;
           const H = tape.values[output]![0]!;
           const norms = Array.from({ length: n }, (_, i) => compute.norm2(size, H.subarray(i * size, (i + 1) * size)));
-          const one = theory === null ? null : 1;
+          const [least, most] = normBounds(observation, nodes.indexOf(node));
           const rows = [
-            beside("forward-norm-least", Math.min(...norms), one, STATEMENTS.forwardNorm, place),
-            beside("forward-norm-largest", Math.max(...norms), one, STATEMENTS.forwardNorm, place),
+            beside("forward-norm-least", Math.min(...norms), ...least, place),
+            beside("forward-norm-largest", Math.max(...norms), ...most, place),
           ];
           if (n < 2) return rows;
           const apart = separateness(compute, n, size, H.subarray(0, n * size));
@@ -57,6 +79,22 @@ export const forwardMonitor: MonitorKind = {
     };
   },
 };
+
+/** What is assumed of convolutional and residual networks besides. */
+function formRows<A extends RealArray>({ form, patches }: Observation<A>): Measurement[] {
+  if (patches !== null) {
+    return [
+      stated("patch-separation", patches.separation, STATEMENTS.patches),
+      stated("patch-norm-error", patches.normError, STATEMENTS.patches),
+    ];
+  }
+  if (form?.kind !== "residual") return [];
+  const least = form.depth * Math.log(form.width);
+  return [
+    beside("residual-scale-lower", 1 / form.tau, least, STATEMENTS.residualLeast),
+    beside("residual-scale-upper", 1 / form.tau, least ** 2, STATEMENTS.residualMost),
+  ];
+}
 
 /** What the assumptions say of the data; it does not change. */
 export const separationMonitor: MonitorKind = {
@@ -73,6 +111,7 @@ export const separationMonitor: MonitorKind = {
           plain("separation", separation),
           plain("input-norm-error", normError),
           plain("input-cosine-largest", cosine),
+          ...formRows(observation),
         ];
       },
     };
