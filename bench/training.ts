@@ -14,6 +14,7 @@ import { randomStream } from "../src/base/random.ts";
 import { type BackendName, createCompute } from "../src/compute/index.ts";
 import { parseArchitecture, type Shape } from "../src/network/architecture/index.ts";
 import { NetworkLanes, networkGraph, networkModel } from "../src/network/deep/index.ts";
+import { findBlas } from "../src/platform/blas.ts";
 import { PLAIN, type Targets, Trainer, trainingLoss } from "../src/training/index.ts";
 import { eigenvalueRow, monitorRow } from "./training-costs.ts";
 
@@ -142,7 +143,7 @@ const print = (line: string): void => {
 };
 const probe = await createCompute({ threads: THREADS });
 print(
-  `${probe.info.blas ?? "no system BLAS"}, ${THREADS} threads, f32, load ${loadavg()[0].toFixed(1)}, ${ROUNDS} turns of ${SECONDS} s, medians`,
+  `${(await findBlas()).note}, ${THREADS} threads, f32, load ${loadavg()[0].toFixed(1)}, ${ROUNDS} turns of ${SECONDS} s, medians`,
 );
 await probe.close();
 print("| network | parameters | backend | steps/s | cores busy | PyTorch | JAX | ratio | must | aim |");

@@ -1,4 +1,4 @@
-import { KOFFI_MISSING } from "../platform/blas.ts";
+import { forcedCore, KOFFI_MISSING } from "../platform/blas.ts";
 import { now } from "../platform/clock.ts";
 import { processorCount } from "../platform/worker.ts";
 import { probeBlas } from "./create.ts";
@@ -70,6 +70,12 @@ export async function doctorReport(compute: Compute): Promise<DoctorReport> {
     hints.push(
       "dense factorizations and products run several times faster on a system BLAS: install OpenBLAS " +
         "(Debian, Ubuntu: libopenblas0; Fedora: openblas-threads; macOS has Accelerate) or name a library in OVERPARAM_BLAS",
+    );
+  }
+  const forced = forcedCore();
+  if (library !== null && library.core !== null && forced !== null) {
+    hints.push(
+      `OPENBLAS_CORETYPE=${forced} holds OpenBLAS to its ${library.core} kernels; without it, it takes those of this machine`,
     );
   }
   if (best === "plain") hints.push("Node.js 22 or newer brings fused multiply-add (relaxed SIMD) to WebAssembly");

@@ -26,6 +26,8 @@ export interface BlasProducts<A> {
 export interface BlasLibrary extends BlasProducts<Numbers> {
   /** Name and version, e.g. `OpenBLAS 0.3.21`. */
   readonly name: string;
+  /** The processor that its kernels were written for, as OpenBLAS calls it, e.g. `Haswell`; null where it does not say. */
+  readonly core: string | null;
   /** What the library was opened as. */
   readonly path: string;
   /** False when the library has no way to set its thread count. */
@@ -143,6 +145,7 @@ function bind(library: LibraryHandle, path: string): BlasLibrary | null {
   ]);
   if (double === null || single === null || trsm === null) return null;
 
+  const coreName = find(library, "openblas_get_corename", "str", []);
   const setThreads = ["openblas_set_num_threads", "MKL_Set_Num_Threads", "bli_thread_set_num_threads"]
     .map((name) => find(library, name, "void", ["int"]))
     .find((candidate) => candidate !== null);
@@ -153,6 +156,7 @@ function bind(library: LibraryHandle, path: string): BlasLibrary | null {
 
   return {
     name: describe(library, path),
+    core: coreName === null ? null : String(coreName()),
     path,
     setThreads(threads) {
       setThreads?.(threads);
@@ -188,6 +192,11 @@ function bind(library: LibraryHandle, path: string): BlasLibrary | null {
   };
 }
 
+/** The processor whose kernels OpenBLAS was told to use by its environment variable; null when it was not. */
+export function forcedCore(): string | null {
+  return process.env["OPENBLAS_CORETYPE"] || null;
+}
+
 /**
  * Opens the system's BLAS through koffi: the library named by the environment variable OVERPARAM_BLAS (a path, or
  * `none`), else the first of the usual ones that has CBLAS.
@@ -211,7 +220,10 @@ export async function findBlas(): Promise<BlasSearch> {
       continue;
     }
     const library = bind(handle, path);
-    if (library !== null) return { library, note: `${library.name} (${path})`, refused: false };
+    if (library !== null) {
+      const kernels = library.core === null ? "" : `, ${library.core} kernels`;
+      return { library, note: `${library.name} (${path}${kernels})`, refused: false };
+    }
     withoutCblas.push(path);
   }
   const tried = `none of ${paths.join(", ")} could be used`;

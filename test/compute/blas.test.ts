@@ -20,6 +20,7 @@ const products = <A extends Float64Array | Float32Array>(kernels: RealKernels<A>
 const correct: BlasLibrary = {
   name: "reference",
   path: "",
+  core: null,
   setThreads: () => false,
   ...products<Float64Array>(referenceKernels),
   single: products(referenceKernels.f32),
@@ -137,4 +138,15 @@ it("doctorReport tells what runs, how fast, and what would be faster", async () 
   expect(report.gemm.order).toBe(1024);
   expect(report.gemm.gflops).toBeGreaterThan(0);
   expect(report.hints.some((hint) => hint.includes("OpenBLAS"))).toBe(true);
+});
+
+it("doctorReport tells the kernels of OpenBLAS, and when a variable of the environment chose them", async () => {
+  vi.stubEnv("OPENBLAS_CORETYPE", "Haswell");
+  const { library, note } = await findBlas();
+  const compute = await createCompute({ threads: 1 });
+  const { hints } = await doctorReport(compute);
+  await compute.close();
+  const isOpenBlas = library !== null && library.core !== null;
+  if (isOpenBlas) expect(note).toContain(`${library.core} kernels`);
+  expect(hints.some((hint) => hint.includes("OPENBLAS_CORETYPE=Haswell"))).toBe(isOpenBlas);
 });
