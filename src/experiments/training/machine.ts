@@ -15,14 +15,17 @@ import { taylorModel } from "../../tangent/index.ts";
 import { gaussNewtonNorm, sampleOrder, subsetOf, type TrainingSettings } from "../../training/index.ts";
 import type { PosedTraining } from "./pose.ts";
 
-/** Arithmetic of one precision in a scope. */
-export interface Machine<A extends RealArray> {
+/** Kernels, and threads for networks that are worth them. */
+export interface Threads {
   readonly compute: Compute;
+  readonly lanes: NetworkLanes;
+}
+
+/** Arithmetic of one precision in a scope. */
+export interface Machine<A extends RealArray> extends Threads {
   readonly scope: Scope;
   readonly kernels: RealKernels<A>;
   readonly allocate: (length: number) => A;
-  /** Threads for networks that are worth them. */
-  readonly lanes: NetworkLanes;
 }
 
 /** Bytes that the values of the samples which go through the network together may take, and the most of them. */
@@ -139,7 +142,7 @@ const PRODUCTS = 30;
  * evenly spaced, when there are more); with batches the largest of the first few, for a batch has a larger one than all.
  */
 export function curvatureAtStart(
-  compute: Compute,
+  { compute, lanes }: Threads,
   { graph, data, form, isTrained }: PosedTraining,
   { reduction, batch, seed }: Pick<TrainingSettings, "reduction" | "batch" | "seed">,
 ): number {
@@ -152,6 +155,8 @@ export function curvatureAtStart(
     : Array.from({ length: Math.min(MOST_BATCHES, Math.ceil(data.n / batch)) }, (_, step) =>
         order.subarray(step * batch, (step + 1) * batch),
       );
+  const samples = samplesTogether(graph, 2, Math.max(...parts.map(({ length }) => length)), 8);
+  const tape = lanes.tape<Float64Array>({ graph, precision: "f64", samples, orders: 2 });
   const curvatures = parts.map((rows) =>
     compute.scope((scope) => {
       const theta = scope.f64(graph.parameters);
@@ -165,12 +170,13 @@ export function curvatureAtStart(
         curvature: (r, _, direction, out, f) => loss.curvature(r, zeros, direction, out, f),
       };
       const setup = {
+        ...(tape === null ? {} : { tape }),
         graph,
         kernels: compute,
         allocate: (length: number) => scope.f64(length),
         data: form.kind === "symmetric" ? { ...subset, loss: atZero } : subset,
         reduction,
-        samples: samplesTogether(graph, 2, rows.length, 8),
+        samples,
       };
       const trained = trainedRanges(graph, isTrained);
       const scale = reduction === "sum" && isWhole ? data.n / rows.length : 1;

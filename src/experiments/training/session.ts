@@ -14,7 +14,7 @@ import {
 } from "../../training/index.ts";
 import { FitCancelled } from "../fit-types.ts";
 import { checkTrainingResumable, writeTrainingCheckpoint } from "./checkpoint.ts";
-import { backendName, drive, stored } from "./drive.ts";
+import { backendName, drive, stepsWanted, stored } from "./drive.ts";
 import { checkMemory, checkRange } from "./limits.ts";
 import { loadTraining } from "./load.ts";
 import { curvatureAtStart, type Machine, makeModel, outputsOf } from "./machine.ts";
@@ -138,9 +138,9 @@ function session<A extends RealArray>(
   // 2. The step size.
   const rule = ruleOf(settings);
   const chosen =
-    resumed?.record ?? chooseRate(settings, rule, () => curvatureAtStart(compute, posed, { reduction, batch, seed }));
+    resumed?.record ?? chooseRate(settings, rule, () => curvatureAtStart(machine, posed, { reduction, batch, seed }));
   const { rate, curvature } = chosen;
-  const watch = watchRate(compute, posed, { reduction, batch, seed, rule }, chosen);
+  const watch = watchRate(machine, posed, { reduction, batch, seed, rule }, chosen);
   const unstable = resumed === null ? watch.before() : null;
   if (curvature !== null) note(rateSentence(rate, curvature, posed.loss, batch < n));
   if (unstable !== null) note(unstable);
@@ -150,6 +150,8 @@ function session<A extends RealArray>(
   // 3. Monitors see the network at its start, whatever it goes on from.
   const monitors = makeSessionMonitors(machine, settings, posed, trainer);
   for (const { name, every, cost } of monitors) emit({ kind: "monitor", name, every, cost });
+  const rare = fewLooks(settings, monitors, stepsWanted(settings, trainer.stepsPerEpoch));
+  if (rare !== null) note(rare);
   if (resumed !== null) {
     trainer.restore(resumed.training);
     for (const monitor of monitors) monitor.restore(resumed.monitors.get(monitor.name) ?? []);
@@ -262,7 +264,21 @@ function makeSessionMonitors<A extends RealArray>(
     });
   }
   const monitors = makeMonitors([...paces.keys()], { trainer, graph, compute, scope });
-  return monitors.map((one) => ({ ...one, every: paces.get(one.name) ?? one.every }));
+  // What does not change is looked at once, whatever pace the others are given.
+  const isOnce = ({ every }: Monitor): boolean => every === Number.MAX_SAFE_INTEGER;
+  return monitors.map((one) => (isOnce(one) ? one : { ...one, every: paces.get(one.name) ?? one.every }));
+}
+
+/** Looks that make a curve. */
+const LOOKS = 20;
+
+/** A sentence when the training is too short for the paces of its monitors, which follow from their costs. */
+function fewLooks({ monitor = "" }: TrainSettings, monitors: readonly Monitor[], steps: number): string | null {
+  const rare = monitors.filter(({ every }) => every < Number.MAX_SAFE_INTEGER && 2 * every > steps);
+  if (rare.length === 0 || monitor.includes(":")) return null;
+  const names = rare.length > 3 ? `${rare.length} monitors` : rare.map(({ name }) => name).join(", ");
+  const paced = monitor.split(",").map((name) => `${name.trim()}:${Math.max(1, Math.round(steps / LOOKS))}`);
+  return `${steps} steps are few for the pace of ${names}: --monitor ${paced.join(",")} looks ${LOOKS} times, and takes longer`;
 }
 
 /** The monitors that a word stands for. */
