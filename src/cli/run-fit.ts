@@ -4,28 +4,23 @@ import { FitCancelled, type FitEvent, type FitJob, type FitOutcome } from "../ex
 import { isKernelFit } from "../experiments/kernel-model-json.ts";
 import type { KernelOutcome } from "../experiments/kernel-model-outcome.ts";
 import type { KernelFitSettings } from "../experiments/kernel-model-settings.ts";
-import { prepareStore, publishRun, type StoredRun, stemOf } from "../experiments/run-store.ts";
+import { prepareStore } from "../experiments/run-store.ts";
 import type { WorkerJob } from "../experiments/worker-job.ts";
-import { isoTime, today } from "../platform/clock.ts";
-import { baseName, joinPath } from "../platform/run-files.ts";
+import { isoTime } from "../platform/clock.ts";
 import type { CommandContext } from "./command.ts";
-import { describeFailure } from "./errors.ts";
 import { EXIT } from "./exit-codes.ts";
 import { backendLine, dataLine, kernelLine, solvedLine, testLine } from "./fit-lines.ts";
 import { formatGap, wrap } from "./format.ts";
 import { ProgressView } from "./progress.ts";
+import { resultWriter, type SavingCall, saveRun } from "./run-saving.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** How a fit is shown and saved. */
-export interface FitCall {
-  readonly json: boolean;
-  readonly quiet: boolean;
+export interface FitCall extends SavingCall {
   /** The checkpoint to go on from. */
   readonly resume?: Checkpoint;
   /** A model file whose network is to be bounded, in place of training one. */
   readonly given?: string;
-  /** What to try next, given the run. */
-  readonly next: (run: StoredRun) => readonly string[];
 }
 
 /**
@@ -80,29 +75,8 @@ async function followFit(
     release();
   }
   showResult(outcome, call, terminal);
-  const { json, verdict, interrupted } = outcome;
-  let saved: StoredRun;
-  try {
-    saved = publishRun(settings.out, {
-      hash: outcome.id,
-      date: today(),
-      created,
-      stem: stemOf(settings.data),
-      settings: { ...settings },
-      verdict: [...verdict],
-      interrupted,
-      fit: json,
-      files: outcome.files,
-    });
-  } catch (error) {
-    const failure = describeFailure(error);
-    terminal.err(`${terminal.styleErr(["bold", "red"], "error:")} the run could not be saved: ${failure.message}`);
-    if (failure.hint !== null) terminal.err(`${terminal.styleErr("bold", "hint:")} ${failure.hint}`);
-    if (call.json) terminal.out(JSON.stringify({ ...json, error: { ...failure, code: "not-saved" } }));
-    return EXIT.userError;
-  }
-  showSaved(saved, settings, call, terminal);
-  if (call.json) terminal.out(JSON.stringify({ ...json, run: { id: saved.id, path: saved.path } }));
+  const { json, interrupted } = outcome;
+  if (saveRun(outcome, settings, created, call, terminal) === null) return EXIT.userError;
   if (interrupted) return EXIT.interrupted;
   const { requireGap } = settings;
   if (requireGap === undefined || isKernelFit(json) || json.result.gap <= requireGap) return EXIT.ok;
@@ -148,18 +122,6 @@ async function showEvents(
   }
 }
 
-/** Lines for the person: on stdout, unless stdout carries JSON. */
-export function resultWriter(
-  call: Pick<FitCall, "json" | "quiet">,
-  terminal: Terminal,
-): { write(text: string): void; bold(text: string): string; columns: number } {
-  if (!call.json) {
-    return { write: terminal.out, bold: (text) => terminal.styleOut("bold", text), columns: terminal.outColumns };
-  }
-  if (call.quiet) return { write: () => {}, bold: (text) => text, columns: 80 };
-  return { write: terminal.err, bold: (text) => terminal.styleErr("bold", text), columns: terminal.errColumns };
-}
-
 function showResult({ json, verdict, testTable }: FitOutcome | KernelOutcome, call: FitCall, terminal: Terminal): void {
   const solved = isKernelFit(json) ? kernelLine(json) : solvedLine(json.result, terminal.errColumns);
   if (!call.quiet) terminal.err(`  ${solved}`);
@@ -169,26 +131,6 @@ function showResult({ json, verdict, testTable }: FitOutcome | KernelOutcome, ca
     write(k === 0 ? bold(lines) : lines);
   });
   write(wrap(testLine(testTable), columns - 1, "  ", "    "));
-}
-
-export function showSaved(
-  saved: StoredRun,
-  settings: Pick<FitSettings, "out">,
-  call: Pick<FitCall, "json" | "quiet" | "next">,
-  terminal: Terminal,
-): void {
-  const { write, columns } = resultWriter(call, terminal);
-  const name = joinPath(settings.out, baseName(saved.path));
-  const next = call.next(saved);
-  const line = `  saved ${name}   ·   next: ${next.join("  |  ")}`;
-  if (line.length < columns) {
-    write(line);
-    return;
-  }
-  write(`  saved ${name}`);
-  next.forEach((command, k) => {
-    write(`${k === 0 ? "  next: " : "        "}${command}`);
-  });
 }
 
 export function reportCancelled(command: string, call: Pick<FitCall, "json" | "quiet">, terminal: Terminal): number {

@@ -1,26 +1,21 @@
 import { FitCancelled } from "../experiments/fit-types.ts";
-import { publishRun, type StoredRun, stemOf } from "../experiments/run-store.ts";
 import type { TrainSettings } from "../experiments/training/settings.ts";
 import type { TrainJob } from "../experiments/training/train.ts";
 import type { TrainEvent, TrainJson, TrainOutcome } from "../experiments/training/types.ts";
-import { isoTime, today } from "../platform/clock.ts";
+import { isoTime } from "../platform/clock.ts";
 import type { CommandContext } from "./command.ts";
-import { describeFailure } from "./errors.ts";
 import { EXIT } from "./exit-codes.ts";
 import { backendLine, formatMetrics } from "./fit-lines.ts";
-import { formatNumber, formatSeconds, formatShare, plural, wrap } from "./format.ts";
+import { formatArchitecture, formatNumber, formatSeconds, formatShare, plural, wrap } from "./format.ts";
 import { progressLine } from "./progress.ts";
-import { cancelOnSignal, reportCancelled, resultWriter, showSaved } from "./run-fit.ts";
+import { cancelOnSignal, reportCancelled } from "./run-fit.ts";
+import { resultWriter, type SavingCall, saveRun } from "./run-saving.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** How a training is shown and saved. */
-export interface TrainCall {
-  readonly json: boolean;
-  readonly quiet: boolean;
+export interface TrainCall extends SavingCall {
   /** The folder of a run to go on from, or a killed training. */
   readonly resume: { readonly folder: string } | "killed" | null;
-  /** What to try next, given the run. */
-  readonly next: (run: StoredRun) => readonly string[];
 }
 
 /** Seconds between two lines of progress where lines cannot be redrawn. */
@@ -56,32 +51,11 @@ export async function runTrain(
     terminal.clear();
     release();
   }
-  const { json, verdict, interrupted } = outcome;
+  const { json, interrupted } = outcome;
   showResult(outcome, call, terminal);
-  let saved: StoredRun;
-  try {
-    saved = publishRun(settings.out, {
-      hash: outcome.id,
-      date: today(),
-      created,
-      stem: stemOf(settings.data),
-      settings: { ...settings },
-      verdict: [...verdict],
-      interrupted,
-      fit: json,
-      files: outcome.files,
-    });
-  } catch (error) {
-    const failure = describeFailure(error);
-    terminal.err(`${terminal.styleErr(["bold", "red"], "error:")} the run could not be saved: ${failure.message}`);
-    if (failure.hint !== null) terminal.err(`${terminal.styleErr("bold", "hint:")} ${failure.hint}`);
-    terminal.err("its last checkpoint is kept: --resume goes on from it");
-    if (call.json) terminal.out(JSON.stringify({ ...json, error: { ...failure, code: "not-saved" } }));
-    return EXIT.userError;
-  }
+  const kept = "its last checkpoint is kept: --resume goes on from it";
+  if (saveRun(outcome, settings, created, call, terminal, kept) === null) return EXIT.userError;
   removeWork(settings);
-  showSaved(saved, settings, call, terminal);
-  if (call.json) terminal.out(JSON.stringify({ ...json, run: { id: saved.id, path: saved.path } }));
   if (interrupted) return EXIT.interrupted;
   return json.result.status === "diverged" ? EXIT.notReached : EXIT.ok;
 }
@@ -108,9 +82,9 @@ function trainView(terminal: Terminal): (event: TrainEvent) => void {
         break;
       case "network": {
         const { architecture, parameters, trainedParameters, loss, form } = event;
-        const trained = trainedParameters === parameters ? "" : `, ${trainedParameters} of them trained`;
+        const trained = trainedParameters < parameters ? `, ${trainedParameters} of them trained` : "";
         line(
-          `${architecture} · ${plural(parameters, "parameter")}${trained} · ${loss} loss${form === "network" ? "" : ` · ${form}`}`,
+          `${formatArchitecture(architecture)} · ${plural(parameters, "parameter")}${trained} · ${loss} loss${form === "network" ? "" : ` · ${form}`}`,
         );
         break;
       }

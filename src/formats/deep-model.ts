@@ -3,8 +3,15 @@ import { DataError } from "../base/errors.ts";
 import type { Preprocessing, Target } from "../data/index.ts";
 import { type Architecture, architectureText, parseArchitecture, type Shape } from "../network/architecture/index.ts";
 import { blockSize, type NetworkGraph, networkGraph } from "../network/deep/index.ts";
-import { firstIssue, formatJson, parseJson } from "./json.ts";
-import { damaged, foreign, METADATA_KEY, preprocessingSchema, targetSchema } from "./saved-model.ts";
+import {
+  damaged,
+  foreign,
+  METADATA_KEY,
+  preprocessingSchema,
+  readMetadata,
+  targetSchema,
+  writeMetadata,
+} from "./saved-model.ts";
 import { type FileTensor, readTensorFile, writeTensorFile } from "./tensor-file.ts";
 
 /** Raised by any change that an older reader would misread. */
@@ -101,7 +108,7 @@ export function writeDeepModel(model: DeepModel): Uint8Array {
     throw new RangeError(`a ${form.kind} of ${graph.parameters} parameters, got ${parameters.map((p) => p.length)}`);
   }
   const { scale, ...meaning } = target;
-  const metadata = metadataSchema.safeParse({
+  const described = {
     format: FORMAT_VERSION,
     kind: "deep",
     architecture: architectureText(architecture),
@@ -110,8 +117,7 @@ export function writeDeepModel(model: DeepModel): Uint8Array {
     inputs,
     target: meaning,
     scale,
-  });
-  if (!metadata.success) throw new RangeError(`the model cannot be saved: ${firstIssue(metadata.error)}`);
+  };
   const tensors = parts.flatMap((part, k) =>
     blocksOf(graph).map(({ name: block, from, shape }): [string, FileTensor] => {
       const size = shape.reduce((product, length) => product * length, 1);
@@ -120,7 +126,7 @@ export function writeDeepModel(model: DeepModel): Uint8Array {
   );
   const statistics: [string, FileTensor][] =
     state.length === 0 ? [] : [["state", { shape: [state.length], data: state }]];
-  return writeTensorFile([...tensors, ...statistics], { [METADATA_KEY]: formatJson(metadata.data) });
+  return writeTensorFile([...tensors, ...statistics], { [METADATA_KEY]: writeMetadata(described, metadataSchema) });
 }
 
 /** Whether the metadata of a safetensors file are those of {@link writeDeepModel}. */
@@ -140,17 +146,8 @@ export function isDeepModel(bytes: Uint8Array): boolean {
  */
 export function readDeepModel(bytes: Uint8Array, file: string): DeepModel {
   const { metadata, tensors } = readTensorFile(bytes, file, ["F32", "F64"]);
-  const text = metadata.get(METADATA_KEY);
-  if (text === undefined) throw foreign(file, "it does not say how its inputs are made");
-  let value: unknown;
-  try {
-    value = parseJson(text);
-  } catch (error) {
-    throw damaged(file, `its metadata are not JSON (${(error as SyntaxError).message})`);
-  }
-  const checked = metadataSchema.safeParse(value);
-  if (!checked.success) throw damaged(file, `its metadata are malformed (${firstIssue(checked.error)})`);
-  const { architecture: described, input, form, inputs, target, scale } = checked.data;
+  const checked = readMetadata(metadata.get(METADATA_KEY), metadataSchema, FORMAT_VERSION, file);
+  const { architecture: described, input, form, inputs, target, scale } = checked;
   const { architecture, graph } = networkOf(described, input, file);
   const left = new Set(tensors.keys());
   const take = (name: string, shape: readonly number[]): FileTensor["data"] => {

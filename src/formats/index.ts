@@ -16,8 +16,9 @@ export {
 } from "./deep-model.ts";
 export { isKernelModel, type KernelModel, readKernelModel, writeKernelModel } from "./kernel-model.ts";
 export { type OnnxPrecision, readOnnx, writeOnnx } from "./onnx.ts";
-export { type DenseNetwork, readOnnxChain, readOnnxDense } from "./onnx-chain.ts";
+export { readOnnxChain } from "./onnx-chain.ts";
 export { writeDeepOnnx } from "./onnx-deep.ts";
+export { type OnnxNetwork, readOnnxNetwork } from "./onnx-network/read.ts";
 export { readSafetensors, writeSafetensors } from "./safetensors.ts";
 export type { SavedModel } from "./saved-model.ts";
 export { type FileTensor, readTensorFile, writeTensorFile } from "./tensor-file.ts";

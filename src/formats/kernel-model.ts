@@ -2,8 +2,15 @@ import { z } from "zod";
 import { type Matrix, matrix } from "../base/matrix.ts";
 import { featureWidth, type Preprocessing, type Target } from "../data/index.ts";
 import { type Architecture, architectureText, parseArchitecture, shapesOf } from "../network/architecture/index.ts";
-import { firstIssue, formatJson, parseJson } from "./json.ts";
-import { damaged, foreign, METADATA_KEY, preprocessingSchema, targetSchema } from "./saved-model.ts";
+import {
+  damaged,
+  foreign,
+  METADATA_KEY,
+  preprocessingSchema,
+  readMetadata,
+  targetSchema,
+  writeMetadata,
+} from "./saved-model.ts";
 import { type FileTensor, readTensorFile, writeTensorFile } from "./tensor-file.ts";
 
 /** Raised by any change that an older reader would misread. */
@@ -28,6 +35,8 @@ export interface KernelModel {
   readonly ridge: number;
   /** Training inputs, encoded and standardized, n x d. */
   readonly inputs: Matrix;
+  /** n positive sample weights; absent: all 1. */
+  readonly weights?: Float64Array;
   /** n x c. */
   readonly dual: Matrix;
   /** c constants. */
@@ -41,20 +50,22 @@ export interface KernelModel {
 /** The tensors by their names in a file, with what their shapes have in common. */
 const TENSORS = {
   inputs: ["n", "d"],
+  weights: ["n"],
   dual: ["n", "c"],
   intercept: ["c"],
   signalVariance: ["c"],
 } as const;
 
 /**
- * The model as a safetensors file: tensors `inputs` n x d, `dual` n x c, `intercept` c, `signalVariance` c in F64, and
- * everything else as JSON in the metadata.
+ * The model as a safetensors file: tensors `inputs` n x d, `dual` n x c, `intercept` c, `signalVariance` c, and `weights` n
+ * where there are any, in F64, and everything else as JSON in the metadata.
  *
  * @throws RangeError when its parts do not fit together.
  */
 export function writeKernelModel(model: KernelModel): Uint8Array {
-  const { kernel, architecture, ridge, inputs, dual, intercept, signalVariance, preprocessing, target } = model;
-  const metadata = metadataSchema.safeParse({
+  const { kernel, architecture, ridge, inputs, weights, dual, intercept, signalVariance, preprocessing, target } =
+    model;
+  const described = {
     format: FORMAT_VERSION,
     kind: "kernel",
     kernel,
@@ -62,8 +73,8 @@ export function writeKernelModel(model: KernelModel): Uint8Array {
     ridge,
     preprocessing,
     target,
-  });
-  if (!metadata.success) throw new RangeError(`the model cannot be saved: ${firstIssue(metadata.error)}`);
+  };
+  const metadata = writeMetadata(described, metadataSchema);
   const misfit = findMisfit(model);
   if (misfit !== null) throw new RangeError(`the model cannot be saved: ${misfit}`);
   const tensors: [string, FileTensor][] = [
@@ -72,7 +83,8 @@ export function writeKernelModel(model: KernelModel): Uint8Array {
     ["intercept", { shape: [intercept.length], data: intercept }],
     ["signalVariance", { shape: [signalVariance.length], data: signalVariance }],
   ];
-  return writeTensorFile(tensors, { [METADATA_KEY]: formatJson(metadata.data) });
+  if (weights !== undefined) tensors.push(["weights", { shape: [weights.length], data: weights }]);
+  return writeTensorFile(tensors, { [METADATA_KEY]: metadata });
 }
 
 /** Whether a safetensors file says that it holds a kernel regression. */
@@ -89,17 +101,8 @@ export function isKernelModel(bytes: Uint8Array, file: string): boolean {
  */
 export function readKernelModel(bytes: Uint8Array, file: string): KernelModel {
   const { metadata, tensors } = readTensorFile(bytes, file, ["F64"]);
-  const text = metadata.get(METADATA_KEY);
-  if (text === undefined) throw foreign(file, "it does not say how its inputs are made");
-  let value: unknown;
-  try {
-    value = parseJson(text);
-  } catch (error) {
-    throw damaged(file, `its metadata are not JSON (${(error as SyntaxError).message})`);
-  }
-  const checked = metadataSchema.safeParse(value);
-  if (!checked.success) throw damaged(file, `its metadata are malformed (${firstIssue(checked.error)})`);
-  const { kernel, architecture: described, ridge, preprocessing, target } = checked.data;
+  const checked = readMetadata(metadata.get(METADATA_KEY), metadataSchema, FORMAT_VERSION, file);
+  const { kernel, architecture: described, ridge, preprocessing, target } = checked;
   for (const name of tensors.keys()) {
     if (!Object.hasOwn(TENSORS, name)) throw foreign(file, `it has an unknown tensor "${name}"`);
   }
@@ -129,6 +132,7 @@ export function readKernelModel(bytes: Uint8Array, file: string): KernelModel {
     architecture: architectureOf(described, size("d"), file),
     ridge,
     inputs: matrix(size("n"), size("d"), inputs),
+    ...(tensors.has("weights") ? { weights: take("weights") } : {}),
     dual: matrix(size("n"), size("c"), dual),
     intercept,
     signalVariance,
@@ -152,7 +156,7 @@ function architectureOf(text: string, features: number, file: string): Architect
 
 /** What is wrong between the parts of a model, each sound by itself; null when they fit. */
 function findMisfit(model: KernelModel): string | null {
-  const { inputs, dual, intercept, signalVariance, preprocessing, target } = model;
+  const { inputs, weights, dual, intercept, signalVariance, preprocessing, target } = model;
   const width = preprocessing.encodings.reduce((sum, encoding) => sum + featureWidth(encoding), 0);
   if (width !== preprocessing.features.length) {
     return `its columns make ${width} features, it names ${preprocessing.features.length}`;
@@ -160,6 +164,12 @@ function findMisfit(model: KernelModel): string | null {
   if (inputs.rows === 0 || inputs.cols === 0) return "it has no training inputs";
   if (width !== inputs.cols) return `its columns make ${width} features, its inputs have ${inputs.cols}`;
   if (dual.rows !== inputs.rows) return `it has ${inputs.rows} inputs and ${dual.rows} coefficients`;
+  if (weights !== undefined && weights.length !== inputs.rows) {
+    return `it has ${inputs.rows} inputs and ${weights.length} weights`;
+  }
+  if (weights?.every((weight) => weight > 0 && Number.isFinite(weight)) === false) {
+    return "it has weights that are not positive";
+  }
   const c = dual.cols;
   if (intercept.length !== c || signalVariance.length !== c) return `its ${c} outputs do not all have their numbers`;
   const { classes, columns } = target;

@@ -4,6 +4,7 @@ import {
   type ActivationLayer,
   type Architecture,
   type Layer,
+  type LayerNormLayer,
   layerText,
   type Padding,
   type Pair,
@@ -15,6 +16,7 @@ import type { DeepModel } from "./deep-model.ts";
 import { encodeFloats, type FloatSize } from "./floats.ts";
 import type { OnnxPrecision } from "./onnx.ts";
 import { standardizationTensors } from "./onnx-graph.ts";
+import { BATCH_EPSILON, LAYER_EPSILON } from "./onnx-network/operations.ts";
 import {
   DOUBLE,
   FLOAT,
@@ -27,8 +29,6 @@ import {
 
 const IR_VERSION = 8n;
 const OPSET_VERSION = 17n;
-/** As in the batch normalization of deep networks. */
-const BATCH_EPSILON = 1e-5;
 /** Of the activation `sigmoid-like`. */
 const SIGMOID_WIDTH = 2.4020563531719796;
 
@@ -201,9 +201,9 @@ function layerNodes(part: Part, layer: Layer, input: Shape, output: Shape, value
       return builder.add("Add", [main, shortcut]);
     }
     case "batch-norm":
-      return batchNorm(part, value, place);
+      return batchNorm(part, input, value, place);
     case "layer-norm":
-      throw refuse(layerText(layer), "the layers of ONNX files are dense, conv, pools, batchnorm, residual blocks");
+      return layerNorm(builder, layer.over, input, value);
   }
 }
 
@@ -223,7 +223,7 @@ function affine(
     builder.constant(
       `${prefix}${place}.bias`,
       [width],
-      biases.map((b) => biasScale * b),
+      Float64Array.from(biases, (b) => biasScale * b),
     );
   const label = `${prefix}${place}.weight`;
   if (layer.kind === "dense") {
@@ -266,22 +266,49 @@ function slide(
   return [ints("kernel_shape", window), ints("strides", strides), ints("pads", [top, left, bottom, right])];
 }
 
-/** Running statistics as a factor and a term of each feature. */
-function batchNorm({ builder, places, theta, state, prefix }: Part, value: string, place: string): string {
+/** BatchNormalization with the running statistics; those of a fresh network are 0 and 1. */
+function batchNorm(
+  { builder, places, theta, state, prefix }: Part,
+  input: Shape,
+  value: string,
+  place: string,
+): string {
   const node = places.get(place)!;
   const features = node.parameters.count / 2;
   const own = state.subarray(node.state.from, node.state.from + node.state.count);
   const isFresh = own[0] === 0;
-  const factor = new Float64Array(features);
-  const term = new Float64Array(features);
-  for (let k = 0; k < features; k++) {
-    const mean = isFresh ? 0 : own[1 + k];
-    const variance = isFresh ? 1 : own[1 + features + k];
-    factor[k] = theta[node.parameters.from + k] / Math.sqrt(variance + BATCH_EPSILON);
-    term[k] = theta[node.parameters.from + features + k] - mean * factor[k];
-  }
-  const scaled = builder.add("Mul", [value, builder.constant(`${prefix}${place}.gain`, [features], factor)]);
-  return builder.add("Add", [scaled, builder.constant(`${prefix}${place}.shift`, [features], term)]);
+  const numbers = (at: number, array: Part["theta"]): Float64Array =>
+    Float64Array.from(array.subarray(at, at + features));
+  const { from } = node.parameters;
+  const mean = isFresh ? new Float64Array(features) : numbers(1, own);
+  // The attribute is a single-precision number; what it lacks goes to the variances.
+  const lack = BATCH_EPSILON - Math.fround(BATCH_EPSILON);
+  const variance = (isFresh ? mean.map(() => 1) : numbers(1 + features, own)).map((one) => one + lack);
+  const operands = Object.entries({
+    gain: numbers(from, theta),
+    shift: numbers(from + features, theta),
+    mean,
+    variance,
+  });
+  const names = operands.map(([name, data]) => builder.constant(`${prefix}${place}.${name}`, [features], data));
+  const epsilon: AttributeInit = { name: "epsilon", type: FLOAT_ATTRIBUTE, f: BATCH_EPSILON };
+  const normalized = (x: string): string => builder.add("BatchNormalization", [x, ...names], [epsilon]);
+  return input.length === 1 ? normalized(value) : builder.channelsFirst(value, normalized);
+}
+
+/** LayerNormalization without a gain. */
+function layerNorm(builder: Builder, over: LayerNormLayer["over"], input: Shape, value: string): string {
+  const shape = over === "all" ? input : input.slice(-1);
+  const ones = new Float64Array(shape.reduce((product: number, length) => product * length, 1)).fill(1);
+  const gain = builder.constant(`ones_${shape.join("_")}`, shape, ones);
+  return builder.add(
+    "LayerNormalization",
+    [value, gain],
+    [
+      { name: "axis", type: INT_ATTRIBUTE, i: BigInt(-shape.length) },
+      { name: "epsilon", type: FLOAT_ATTRIBUTE, f: LAYER_EPSILON },
+    ],
+  );
 }
 
 function activation(builder: Builder, layer: ActivationLayer, value: string): string {

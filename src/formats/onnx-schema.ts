@@ -20,16 +20,22 @@ import {
 
 /** ONNX TensorProto.DataType. */
 export const FLOAT = 1;
+export const INT32 = 6;
+export const INT64 = 7;
+export const BOOL = 9;
 export const DOUBLE = 11;
 /** ONNX AttributeProto.AttributeType. */
 export const FLOAT_ATTRIBUTE = 1;
 export const INT_ATTRIBUTE = 2;
 export const INTS_ATTRIBUTE = 7;
 
-interface Attribute extends Message<"onnx.AttributeProto"> {
+export interface Attribute extends Message<"onnx.AttributeProto"> {
   name: string;
   f: number;
   i: bigint;
+  s: Uint8Array;
+  t?: Initializer;
+  floats: number[];
   ints: bigint[];
   type: number;
 }
@@ -37,16 +43,20 @@ interface Attribute extends Message<"onnx.AttributeProto"> {
 export interface Node extends Message<"onnx.NodeProto"> {
   input: string[];
   output: string[];
+  name: string;
   opType: string;
   attribute: Attribute[];
   domain: string;
 }
 
+/** A tensor of numbers, by itself or inside of an attribute. */
 export interface Initializer extends Message<"onnx.TensorProto"> {
   dims: bigint[];
   dataType: number;
   name: string;
   floatData: number[];
+  int32Data: number[];
+  int64Data: bigint[];
   doubleData: number[];
   rawData: Uint8Array;
   externalData: StringPair[];
@@ -153,6 +163,7 @@ const file = create(FileDescriptorProtoSchema, {
     message("NodeProto", {
       input: [1, "string[]"],
       output: [2, "string[]"],
+      name: [3, "string"],
       op_type: [4, "string"],
       attribute: [5, "AttributeProto[]"],
       domain: [7, "string"],
@@ -161,6 +172,9 @@ const file = create(FileDescriptorProtoSchema, {
       name: [1, "string"],
       f: [2, "float"],
       i: [3, "int64"],
+      s: [4, "bytes"],
+      t: [5, "TensorProto"],
+      floats: [7, "float[]"],
       ints: [8, "int64[]"],
       type: [20, "int32"],
     }),
@@ -168,6 +182,8 @@ const file = create(FileDescriptorProtoSchema, {
       dims: [1, "int64[]"],
       data_type: [2, "int32"],
       float_data: [4, "float[]"],
+      int32_data: [5, "int32[]"],
+      int64_data: [7, "int64[]"],
       double_data: [10, "double[]"],
       name: [8, "string"],
       raw_data: [9, "bytes"],

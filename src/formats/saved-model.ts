@@ -126,11 +126,10 @@ export function networkOfTensors(tensors: ReadonlyMap<string, Tensor>, file: str
 export function encodeMetadata(model: SavedModel): string {
   checkShapes(model.network);
   const { preprocessing, target } = model;
-  const checked = metadataSchema.safeParse({ format: FORMAT_VERSION, preprocessing, target });
-  if (!checked.success) throw new RangeError(`the model cannot be saved: ${firstIssue(checked.error)}`);
+  const text = writeMetadata({ format: FORMAT_VERSION, preprocessing, target }, metadataSchema);
   const misfit = findMisfit(model);
   if (misfit !== null) throw new RangeError(`the model cannot be saved: ${misfit}`);
-  return formatJson(checked.data);
+  return text;
 }
 
 /**
@@ -140,6 +139,21 @@ export function encodeMetadata(model: SavedModel): string {
  * @throws DataError when the metadata are missing, malformed, of another version, or do not fit the network.
  */
 export function decodeMetadata(text: string | undefined, network: TwoLayerNetwork, file: string): SavedModel {
+  const { preprocessing, target } = readMetadata(text, metadataSchema, FORMAT_VERSION, file);
+  const model = { network, preprocessing, target };
+  const misfit = findMisfit(model);
+  if (misfit !== null) throw damaged(file, misfit);
+  return model;
+}
+
+/**
+ * The metadata of a model file, which say what its tensors are.
+ *
+ * @param text undefined when the file has none.
+ * @param version of the format that is read.
+ * @throws DataError when they are missing, malformed, or of another version.
+ */
+export function readMetadata<T>(text: string | undefined, schema: z.ZodType<T>, version: number, file: string): T {
   if (text === undefined) throw foreign(file, "it does not say how its inputs are made");
   let value: unknown;
   try {
@@ -147,21 +161,28 @@ export function decodeMetadata(text: string | undefined, network: TwoLayerNetwor
   } catch (error) {
     throw damaged(file, `its metadata are not JSON (${(error as SyntaxError).message})`);
   }
-  const version = z.object({ format: z.number() }).safeParse(value);
-  if (version.success && version.data.format !== FORMAT_VERSION) {
-    throw new DataError(`${file} has format version ${version.data.format}; this program reads ${FORMAT_VERSION}`, {
+  const given = z.object({ format: z.number() }).safeParse(value);
+  if (given.success && given.data.format !== version) {
+    throw new DataError(`${file} has format version ${given.data.format}; this program reads ${version}`, {
       code: "model-version",
       hint: "Read it with the version of overparam that wrote it.",
       place: { file },
     });
   }
-  const checked = metadataSchema.safeParse(value);
+  const checked = schema.safeParse(value);
   if (!checked.success) throw damaged(file, `its metadata are malformed (${firstIssue(checked.error)})`);
-  const { preprocessing, target } = checked.data;
-  const model = { network, preprocessing, target };
-  const misfit = findMisfit(model);
-  if (misfit !== null) throw damaged(file, misfit);
-  return model;
+  return checked.data;
+}
+
+/**
+ * The text of metadata that {@link readMetadata} reads.
+ *
+ * @throws RangeError when they do not fit their schema.
+ */
+export function writeMetadata(value: unknown, schema: z.ZodType): string {
+  const checked = schema.safeParse(value);
+  if (!checked.success) throw new RangeError(`the model cannot be saved: ${firstIssue(checked.error)}`);
+  return formatJson(checked.data);
 }
 
 /** What is wrong between the parts of a model, each sound by itself; null when they fit. */

@@ -1,9 +1,11 @@
 import { z } from "zod";
+import { UsageError } from "../../base/errors.ts";
 import { fitSettingsSchema, setting } from "../../experiments/config.ts";
 import { trainSettingsSchema } from "../../experiments/training/settings.ts";
 import { defineCommand, jsonSetting, plainSetting, runsSetting } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
-import { formatNumber, formatTable } from "../format.ts";
+import { formatArchitecture, formatNumber, formatTable } from "../format.ts";
+import { pixelSettings } from "../pixel-settings.ts";
 
 const ofTraining = trainSettingsSchema.shape;
 
@@ -15,7 +17,7 @@ export const probeCommand = defineCommand({
   schema: z.object({
     model: setting(z.string().min(1), {
       group: "Input",
-      description: "an ONNX chain of dense layers, model.safetensors of a run, or a run",
+      description: "an ONNX file of any program, model.safetensors of a run, or a run",
       value: "FILE|RUN",
     }),
     data: setting(z.string().min(1).optional(), {
@@ -30,6 +32,7 @@ export const probeCommand = defineCommand({
       group: "Data",
       description: "columns to mean 0, deviation 1; default: none for ONNX, columns for ours",
     }),
+    ...pixelSettings,
     train: ofTraining.train,
     loss: ofTraining.loss,
     reduction: ofTraining.reduction,
@@ -56,16 +59,50 @@ export const probeCommand = defineCommand({
       does: "a network of another program, with the table that it was trained on",
       line: "overparam probe model.onnx table.csv --target price --loss squared",
     },
-    { does: "the network of a run", line: "overparam probe 7f3a9c" },
+    {
+      does: "an image classifier, with the pixels that it was trained on",
+      line: "overparam probe resnet.onnx data.bin --pixel-mean 0.5 --pixel-std 0.25",
+    },
   ],
-  async run({ model, data = null, runs, samples, monitor = "", threads, plain, json, ...rest }, { terminal, version }) {
+  async run(settings, { terminal, version }) {
+    const {
+      model,
+      data = null,
+      runs,
+      samples,
+      monitor = "",
+      threads,
+      plain,
+      json,
+      pixelMean,
+      pixelStd,
+      channels,
+      ...rest
+    } = settings;
+    if ((pixelMean ?? pixelStd) !== undefined && rest.standardize === "columns") {
+      throw new UsageError(
+        "--standardize columns finds means and deviations itself: leave --pixel-mean and --pixel-std out",
+        {
+          code: "contradiction",
+        },
+      );
+    }
     const { probeNetwork } = await import("../../experiments/probe.ts");
-    const settings = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+    const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
     const names = monitor
       .split(",")
       .map((name) => name.trim())
       .filter((name) => name !== "");
-    const result = await probeNetwork({ model, data, runs, settings, samples, names, threads });
+    const result = await probeNetwork({
+      model,
+      data,
+      runs,
+      settings: given,
+      pixels: { mean: pixelMean, std: pixelStd, channels },
+      samples,
+      names,
+      threads,
+    });
     if (json) {
       terminal.out(JSON.stringify({ schema: 1, command: "probe", version, ...result }));
       return EXIT.ok;
@@ -85,12 +122,17 @@ export const probeCommand = defineCommand({
       for (const cells of [head, ...rows]) terminal.out(cells.join("\t"));
       return EXIT.ok;
     }
-    terminal.out(`${architecture} · ${result.parameters} parameters · ${result.loss} loss · ${result.samples} samples`);
+    const shown = formatArchitecture(architecture);
+    terminal.out(`${shown} · ${result.parameters} parameters · ${result.loss} loss · ${result.samples} samples`);
     for (const line of formatTable(head, rows)) terminal.out(line);
     const statements = new Set(
       measurements.flatMap(({ statement, status }) => (statement === null ? [] : [`${status}: ${statement}`])),
     );
     for (const statement of statements) terminal.out(`  ${statement}`);
+    for (const { rows: left, missing, why } of result.absent) {
+      terminal.out(`  ${missing === "rows" ? "not measured" : "no bound"}: ${left.join(", ")}: ${why}`);
+    }
+    for (const note of result.notes) terminal.out(`  note: ${note}`);
     return EXIT.ok;
   },
 });

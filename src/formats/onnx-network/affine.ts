@@ -52,7 +52,8 @@ function dense(step: Step, x: Flow, { shape, data }: Constant, isTransposed: boo
   const weights = new Float64Array(width * fanIn);
   for (let p = 0; p < fanIn; p++) {
     const place = x.order === null ? p : x.order[p];
-    for (let q = 0; q < width; q++) weights[q * fanIn + place] = factor * data[isTransposed ? q * fanIn + p : p * width + q];
+    for (let q = 0; q < width; q++)
+      weights[q * fanIn + place] = factor * data[isTransposed ? q * fanIn + p : p * width + q];
   }
   const [height = 1, across = 1] = x.shape.slice(0, -1);
   const input: Shape = x.shape.length === 1 ? [fanIn] : [height, across, fanIn];
@@ -83,7 +84,8 @@ export function slidingOf(step: Step, image: Shape, window: readonly number[]): 
   const [height, width] = image as readonly [number, number, number];
   const kernel = pairOf(step, "kernel_shape", window, 1);
   const strides = pairOf(step, "strides", step.ints("strides") ?? window.map(() => 1), 1);
-  if (step.ints("dilations")?.some((dilation) => dilation !== 1)) throw step.refuse("has dilations: only 1 can be read");
+  if (step.ints("dilations")?.some((dilation) => dilation !== 1))
+    throw step.refuse("has dilations: only 1 can be read");
   const sizes: Pair = [height, width];
   const automatic = step.text("auto_pad", "NOTSET");
   const given = step.ints("pads") ?? window.flatMap(() => [0, 0]);
@@ -151,7 +153,8 @@ export function conv(step: Step): Flow {
   if (channels !== image[2] || window.length !== x.shape.length - 1 || width === 0) {
     throw step.refuse(`has a kernel of shape [${kernel.shape.slice(0, 8)}] for an image of shape [${x.shape}]`);
   }
-  if (bias !== null && bias.data.length !== width) throw step.refuse(`has ${bias.data.length} biases for ${width} filters`);
+  if (bias !== null && bias.data.length !== width)
+    throw step.refuse(`has ${bias.data.length} biases for ${width} filters`);
   const sliding = slidingOf(step, image, window);
   const { value, input, padding } = padded(step, x.value, image, sliding, 0);
   const taps = countOf(window);

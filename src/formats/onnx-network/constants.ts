@@ -1,5 +1,5 @@
-import { type Constant, MOST_NUMBERS } from "../onnx-tensors.ts";
-import type { Step } from "./step.ts";
+import type { Constant } from "../onnx-tensors.ts";
+import { MOST_NUMBERS, type Step } from "./step.ts";
 import { countOf, spreadPlaces, transposedPlaces } from "./values.ts";
 
 /** Where the shape of a value has the number of samples, which is not known: not a number. */
@@ -48,7 +48,8 @@ export function foldConstants(step: Step): Constant {
     case "Transpose": {
       const { shape, data } = first;
       const axes = step.ints("perm") ?? shape.map((_, k) => shape.length - 1 - k);
-      const isPermutation = axes.length === shape.length && [...axes].sort((a, b) => a - b).every((axis, k) => axis === k);
+      const isPermutation =
+        axes.length === shape.length && [...axes].sort((a, b) => a - b).every((axis, k) => axis === k);
       if (!isPermutation) throw step.refuse(`permutes ${shape.length} axes by [${axes}]`);
       const places = transposedPlaces(shape, axes);
       return { shape: axes.map((axis) => shape[axis]!), data: Float64Array.from(places, (place) => data[place]) };

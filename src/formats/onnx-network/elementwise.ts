@@ -3,7 +3,7 @@ import type { Constant } from "../onnx-tensors.ts";
 import { addBias } from "./affine.ts";
 import { normalize, numbersFor, withGain, withShift } from "./normalization.ts";
 import type { Step } from "./step.ts";
-import { type Flow, sameOrder, type Statistic, type Value } from "./values.ts";
+import { type Flow, type Statistic, sameOrder, type Value } from "./values.ts";
 
 /** Activations of other programs under our names, where their parameters are ours. */
 export const ACTIVATION_NAMES: Readonly<Record<string, ActivationName>> = {
@@ -56,7 +56,8 @@ export function sigmoid(step: Step): Flow {
 export function clip(step: Step): Flow {
   const least = step.optional(1)?.data[0] ?? step.float("min", Number.NEGATIVE_INFINITY);
   const largest = step.optional(2)?.data[0] ?? step.float("max", Number.POSITIVE_INFINITY);
-  if (least !== 0 || largest < 3e38) throw step.refuse(`is between ${least} and ${largest}: only 0 and infinity can be read`);
+  if (least !== 0 || largest < 3e38)
+    throw step.refuse(`is between ${least} and ${largest}: only 0 and infinity can be read`);
   return activate(step, step.flow(0), "relu", {});
 }
 
@@ -179,7 +180,12 @@ export function subtract(step: Step): Value {
 /** Mul: by a constant, of x and 1 + erf(x / sqrt(2)), of what was centred with itself. */
 export function multiply(step: Step): Value {
   const [a, b, first] = operands(step);
-  if (a.kind === "statistic" && b.kind === "statistic" && a.what === "centred" && step.node.input[0] === step.node.input[1]) {
+  if (
+    a.kind === "statistic" &&
+    b.kind === "statistic" &&
+    a.what === "centred" &&
+    step.node.input[0] === step.node.input[1]
+  ) {
     return { ...a, what: "square" };
   }
   const x = step.flow(first);
@@ -207,7 +213,9 @@ export function divide(step: Step): Value {
 }
 
 function refuseProduct(step: Step): never {
-  throw step.refuse("multiplies two values that depend on the input: of these only x (1 + erf(x / sqrt(2))) can be read");
+  throw step.refuse(
+    "multiplies two values that depend on the input: of these only x (1 + erf(x / sqrt(2))) can be read",
+  );
 }
 
 /** A value as gain x + shift of another. */
@@ -232,5 +240,11 @@ function geluOf(step: Step, x: Flow, factor: Flow): Flow | null {
   const rounded = isNear(slope, 1) ? 1 : slope;
   const base: Flow = { ...x, value: own.of };
   const before = scale(step, base, rounded, 0, step.helper("inner"));
-  return scale(step, activate(step, before, "gelu", {}), (2 * outer.gain * own.gain) / rounded, 0, step.helper("outer"));
+  return scale(
+    step,
+    activate(step, before, "gelu", {}),
+    (2 * outer.gain * own.gain) / rounded,
+    0,
+    step.helper("outer"),
+  );
 }

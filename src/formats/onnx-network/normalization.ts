@@ -76,7 +76,10 @@ export function withGain(step: Step, x: Flow, gain: Constant): Flow {
   if (all === null) throw step.refuse(`multiplies shape [${x.shape}] by shape [${gain.shape}]`);
   const features = featuresOf(all, x);
   const input: Shape = [features.length === all.length ? 1 : all.length / features.length, 1, features.length];
-  const numbers = plainStatistics(features, features.map(() => 0));
+  const numbers = plainStatistics(
+    features,
+    features.map(() => 0),
+  );
   const value = step.builder.add(`${step.place}.gain`, { kind: "gain", input, numbers, shift: null }, x.value);
   return { ...x, value };
 }

@@ -1,5 +1,5 @@
 import { padded, slidingOf } from "./affine.ts";
-import type { Step } from "./step.ts";
+import { MOST_NUMBERS, type Step } from "./step.ts";
 import { channelsLast, countOf, type Flow, imageFlow, imageOf, type Statistic, transposed } from "./values.ts";
 
 function needImage(step: Step, x: Flow): readonly [number, number, number] {
@@ -18,8 +18,10 @@ export function pool(step: Step): Flow {
   if (window.length !== x.shape.length - 1) throw step.refuse(`has kernel_shape [${window.slice(0, 8)}]`);
   const sliding = slidingOf(step, image, window);
   const { pads, output, strides } = sliding;
+  if (countOf([...output, ...sliding.window]) > MOST_NUMBERS) throw step.refuse("has too many windows of that size");
   const hasMargin = pads.some((pad) => pad > 0);
-  if (!isMax && hasMargin && step.int("ceil_mode", 0) !== 0) throw step.refuse("rounds up: averages are read without it");
+  if (!isMax && hasMargin && step.int("ceil_mode", 0) !== 0)
+    throw step.refuse("rounds up: averages are read without it");
   // Averages over fewer pixels at the edge are sums that are divided afterwards.
   const isCounted = !isMax && hasMargin && step.int("count_include_pad", 0) === 0;
   const { value, input, padding } = padded(step, x.value, image, sliding, isMax ? Number.NEGATIVE_INFINITY : 0);
@@ -56,7 +58,11 @@ export function globalPool(step: Step): Flow {
       ? ({ kind: "pool", how: "max", window, strides: window, padding: "valid" } as const)
       : ({ kind: "global-pool", how: "average" } as const);
   const value = step.builder.add(step.place, { kind: "layer", layer, input: image }, x.value);
-  return imageFlow(value, channels, x.shape.slice(1).map(() => 1));
+  return imageFlow(
+    value,
+    channels,
+    x.shape.slice(1).map(() => 1),
+  );
 }
 
 /** ReduceMean over all pixels, or the mean of a layer normalization that is written out. */

@@ -2,7 +2,7 @@ import { DataError } from "../../base/errors.ts";
 import type { Shape } from "../../network/architecture/index.ts";
 import type { NetworkGraph } from "../../network/deep/index.ts";
 import type { Graph, Node, ValueInfo } from "../onnx-schema.ts";
-import { constantOf, decodeModel, MOST_NUMBERS, type ReadExternal } from "../onnx-tensors.ts";
+import { constantOf, decodeModel, type ReadExternal } from "../onnx-tensors.ts";
 import { conv, gemm, matMul } from "./affine.ts";
 import { Builder } from "./builder.ts";
 import { foldConstants } from "./constants.ts";
@@ -26,7 +26,7 @@ import {
 import { batchNormalization, layerNormalization } from "./normalization.ts";
 import { globalPool, pool, reduceMean } from "./pooling.ts";
 import { flatten, pad, pass, reshape, shapeOperator, squeeze, transpose, unsqueeze } from "./shaping.ts";
-import { printable, type Reading, Step } from "./step.ts";
+import { MOST_NUMBERS, printable, type Reading, Step } from "./step.ts";
 import { channelsLast, countOf, type Value } from "./values.ts";
 
 /** A network that another program has trained, as operations of this one. */
@@ -120,7 +120,7 @@ export function readOnnxNetwork(
       place: { file },
     });
   const { graph, producerName } = decodeModel(bytes, file, refuse);
-  const makers = new Map(graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
+  const makers = makersOf(graph, refuse);
   const { name: output, link } = cutLink(outputOf(graph, makers, refuse), makers);
   const nodes = neededNodes(graph, output, makers);
   const uses = new Map<string, number>([[output, 1]]);
@@ -130,14 +130,20 @@ export function readOnnxNetwork(
   for (const tensor of graph.initializer) {
     if (!uses.has(tensor.name)) continue;
     const constant = constantOf(tensor, file, external);
-    if (constant === null) throw refuse(`tensor "${printable(tensor.name)}" has type ${tensor.dataType}, which is no float32`);
+    if (constant === null)
+      throw refuse(`tensor "${printable(tensor.name)}" has type ${tensor.dataType}, which is no float32`);
     values.set(tensor.name, { kind: "constant", ...constant });
   }
   const inputs = graph.input.filter(({ name }) => uses.has(name) && !values.has(name));
   const [input] = inputs;
   if (input === undefined || inputs.length !== 1) throw refuse(`its output depends on ${inputs.length} inputs`);
-  const shape = inputShape(input, sample, refuse);
-  const isFirst = isChannelsFirst(shape, nodes, sample);
+  const sizes = sizesOf(input).slice(1);
+  const isFirst = isChannelsFirst(sizes, nodes, sample);
+  const shape = inputShape(sizes, isFirst, sample);
+  if (shape.length === 0 || shape.length > 3 || shape.some((length) => length < 1) || countOf(shape) > MOST_NUMBERS) {
+    const shown = sizesOf(input).map((length) => (length > 0 ? length : "?"));
+    throw refuse(`its input "${printable(input.name)}" has shape [${shown.slice(0, 8)}]: samples have 1 to 3 axes`);
+  }
   const order = isFirst ? channelsLast(shape) : null;
   const builder = new Builder(storedShape(shape, isFirst));
   values.set(input.name, { kind: "flow", value: 0, shape, order });
@@ -146,9 +152,7 @@ export function readOnnxNetwork(
   const reading: Reading = { file, builder, values, uses, external, helpers, refuse, notes };
   for (const node of nodes) {
     const value = apply(new Step(reading, node));
-    const [name = ""] = node.output;
-    if (values.has(name)) throw refuse(`"${printable(name)}" is made twice`);
-    values.set(name, value);
+    values.set(node.output[0] ?? "", value);
   }
   const last = values.get(output);
   if (last?.kind !== "flow") throw refuse(`its output "${printable(output)}" does not depend on its input`);
@@ -171,6 +175,21 @@ function apply(step: Step): Value {
 
 type Makers = ReadonlyMap<string, Node>;
 
+/** The node that makes each value. */
+function makersOf({ node, initializer, input }: Graph, refuse: (why: string) => DataError): Makers {
+  const given = new Set([...initializer, ...input].map(({ name }) => name));
+  const makers = new Map<string, Node>();
+  for (const one of node) {
+    for (const name of one.output) {
+      // Outputs that are left out have no name.
+      if (name === "") continue;
+      if (makers.has(name) || given.has(name)) throw refuse(`"${printable(name)}" is made twice`);
+      makers.set(name, one);
+    }
+  }
+  return makers;
+}
+
 /** The output of the network: that made of floats, where others name a class. */
 function outputOf({ output }: Graph, makers: Makers, refuse: (why: string) => DataError): string {
   const candidates = output.flatMap(({ name, type }) => {
@@ -183,7 +202,9 @@ function outputOf({ output }: Graph, makers: Makers, refuse: (why: string) => Da
   const [only] = candidates;
   if (only !== undefined && candidates.length === 1) return only;
   const names = candidates.map((name) => `"${printable(name)}"`).slice(0, 8);
-  throw refuse(`it has ${candidates.length} outputs of floats${names.length > 0 ? ` (${names.join(", ")})` : ""}, not one`);
+  throw refuse(
+    `it has ${candidates.length} outputs of floats${names.length > 0 ? ` (${names.join(", ")})` : ""}, not one`,
+  );
 }
 
 /** What the link at the end of a network acts on, where there is one. */
@@ -218,45 +239,44 @@ function neededNodes({ node }: Graph, output: string, makers: Makers): readonly 
   return node.filter((one) => needed.has(one));
 }
 
-/** The axes of a sample, those that the file leaves open as the samples have them. */
-function inputShape({ name, type }: ValueInfo, sample: Shape | null, refuse: (why: string) => DataError): readonly number[] {
-  const dims = type?.tensorType?.shape?.dim.map(({ dimValue }) => Number(dimValue)) ?? [];
-  const [, ...own] = dims;
-  const label = `its input "${printable(name)}"`;
-  if (dims.length === 0) throw refuse(`${label} has no shape`);
-  const [height = 1, width = 1, channels = 1] = sample ?? [];
-  // One channel first says where the open sizes are; a vector takes all numbers.
-  const known =
-    own.length === 3 && sample?.length === 3
-      ? own[2] === channels && own[0] !== channels
-        ? [height, width, channels]
-        : [channels, height, width]
-      : own.length === 1 && sample !== null
-        ? [countOf(sample)]
-        : own.length === 2 && channels === 1
-          ? [height, width]
-          : [];
-  const shape = own.map((length, k) => (length > 0 ? length : (known[k] ?? 0)));
-  if (shape.some((length) => length < 1) || shape.length === 0 || shape.length > 3 || countOf(shape) > MOST_NUMBERS) {
-    throw refuse(`${label} has shape [${dims.slice(0, 8).map((length) => (length > 0 ? length : "?"))}]`);
-  }
-  return shape;
-}
-
 const LOOKS = ["Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization"];
 const TURNS = ["Transpose", "MatMul", "Gemm", "Flatten", "Reshape"];
 
 /**
  * Whether the input has channels first. It has them last where a Transpose brings them to the front, where the last axis is
- * multiplied, and where it is made a vector at once and has the shape of the samples.
+ * multiplied, and where it is made a vector at once and cannot have them first.
+ *
+ * @param sizes of its axes, 0 for those that are left open.
  */
-function isChannelsFirst(shape: readonly number[], nodes: readonly Node[], sample: Shape | null): boolean {
-  if (shape.length < 2) return false;
+function isChannelsFirst(sizes: readonly number[], nodes: readonly Node[], sample: Shape | null): boolean {
+  if (sizes.length < 2) return false;
   const first = nodes.find(({ opType }) => LOOKS.includes(opType) || TURNS.includes(opType));
   if (first === undefined || LOOKS.includes(first.opType)) return true;
   if (first.opType === "Transpose") return Number(first.attribute[0]?.ints.at(-1) ?? 1) === 1;
-  if (first.opType === "MatMul") return false;
-  return sample?.length === 3 && shape.length === 3 && shape.join() !== sample.join();
+  if (first.opType === "MatMul" || sample?.length !== 3 || sizes.length !== 3) return false;
+  const [height, width, channels] = sample;
+  return [channels, height, width].every((length, k) => sizes[k] === 0 || sizes[k] === length);
+}
+
+/** The axes of a sample, those that the file leaves open as the samples have them. */
+function inputShape(sizes: readonly number[], isFirst: boolean, sample: Shape | null): readonly number[] {
+  const [height = 1, width = 1, channels = 1] = sample ?? [];
+  const known =
+    sample === null
+      ? []
+      : sizes.length === 1
+        ? [countOf(sample)]
+        : sizes.length === 2
+          ? [height, width]
+          : isFirst
+            ? [channels, height, width]
+            : [height, width, channels];
+  return sizes.map((length, k) => (length > 0 ? length : (known[k] ?? 0)));
+}
+
+/** Sizes of all axes of an input, samples first; 0: left open. */
+function sizesOf({ type }: ValueInfo): readonly number[] {
+  return type?.tensorType?.shape?.dim.map(({ dimValue }) => Math.max(0, Number(dimValue))) ?? [];
 }
 
 function storedShape(shape: readonly number[], isFirst: boolean): Shape {

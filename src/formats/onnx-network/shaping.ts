@@ -21,7 +21,8 @@ export function flatten(step: Step): Flow {
   const x = step.flow(0);
   const axis = step.int("axis", 1);
   const own = axis < 0 ? axis + x.shape.length + 1 : axis;
-  if (own !== 1 && countOf(x.shape.slice(0, own - 1)) !== 1) throw step.refuse(`joins samples with their axes (axis ${axis})`);
+  if (own !== 1 && countOf(x.shape.slice(0, own - 1)) !== 1)
+    throw step.refuse(`joins samples with their axes (axis ${axis})`);
   return reshaped(x, [countOf(x.shape)]);
 }
 
@@ -30,7 +31,9 @@ export function reshape(step: Step): Flow {
   const given = [...step.constant(1).data];
   const size = countOf(x.shape);
   const keepsZero = step.int("allowzero", 0) !== 0;
-  const [samples = 1, ...others] = given.map((length, k) => (length === 0 && !keepsZero && k > 0 ? (x.shape[k - 1] ?? 0) : length));
+  const [samples = 1, ...others] = given.map((length, k) =>
+    length === 0 && !keepsZero && k > 0 ? (x.shape[k - 1] ?? 0) : length,
+  );
   const known = others.reduce((product, length) => (length === -1 ? product : product * length), 1);
   const unknown = others.filter((length) => length === -1).length;
   const shape = others.map((length) => (length === -1 ? size / known : length));
@@ -93,7 +96,9 @@ export function pad(step: Step): Flow {
   const image = own[0] === 1 ? (x.shape as [number, number, number]) : imageOf(x);
   const others = [...before.keys()].filter((axis) => !own.includes(axis));
   if (image === null || rank !== 4 || !isPlain || others.some((axis) => before[axis] !== 0 || after[axis] !== 0)) {
-    throw step.refuse(`pads samples of shape [${x.shape}] by [${given.slice(0, 8)}]: only rows and columns of images can be`);
+    throw step.refuse(
+      `pads samples of shape [${x.shape}] by [${given.slice(0, 8)}]: only rows and columns of images can be`,
+    );
   }
   const [row, column] = own as [number, number];
   const pads = [before[row]!, before[column]!, after[row]!, after[column]!] as const;

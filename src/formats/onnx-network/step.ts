@@ -1,8 +1,11 @@
 import type { DataError } from "../../base/errors.ts";
 import type { Attribute, Node } from "../onnx-schema.ts";
-import { type Constant, constantOf, MOST_NUMBERS, type ReadExternal, type Refuse } from "../onnx-tensors.ts";
+import { type Constant, constantOf, type ReadExternal, type Refuse } from "../onnx-tensors.ts";
 import type { Builder } from "./builder.ts";
 import { countOf, type Flow, type Value } from "./values.ts";
+
+/** Most numbers of a sample, and of what is computed: a few bytes of a file can ask for any number of them. */
+export const MOST_NUMBERS = 2 ** 24;
 
 /** What the operators of a graph share while it is read. */
 export interface Reading {
@@ -68,7 +71,8 @@ export class Step {
     const value = this.operand(k);
     if (value?.kind === "flow") return value;
     if (value?.kind === "above") throw this.refuse("uses a comparison other than a softplus does");
-    if (value?.kind === "statistic") throw this.refuse("uses a mean or a variance other than a layer normalization does");
+    if (value?.kind === "statistic")
+      throw this.refuse("uses a mean or a variance other than a layer normalization does");
     throw this.refuse(`has a constant for operand ${k + 1}: only what depends on the input can stand there`);
   }
 
