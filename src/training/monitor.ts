@@ -1,3 +1,5 @@
+import type { RealArray } from "../compute/types.ts";
+
 /** A quantity of the theory as it was measured, beside what bounds it. */
 export interface Measurement {
   readonly name: string;
@@ -24,4 +26,8 @@ export interface Monitor {
   /** What an observation costs, in words. */
   readonly cost: string;
   observe(step: number): readonly Measurement[];
+  /** What it remembers of earlier observations; of those without a memory nothing. */
+  save(): readonly RealArray[];
+  /** Takes up what {@link save} gave; what is of another shape is left alone. */
+  restore(saved: readonly RealArray[]): void;
 }

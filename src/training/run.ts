@@ -38,7 +38,9 @@ export type TrainingEvent =
       readonly seconds: number;
       readonly evaluation: Evaluation | null;
       readonly measurements: readonly Measurement[];
-    };
+    }
+  /** What follows is told because the training ends here: one that goes on from here is without it. */
+  | { readonly kind: "closing" };
 
 /** How a training ended; a diverged one had a finite objective for the last time after `step` steps. */
 export interface TrainingEnd {
@@ -112,7 +114,6 @@ export function* runTraining<A extends RealArray>(run: TrainingRun<A>): Generato
   const probe = monitors.length === 0 ? null : subsetOf(trainer.data, rows);
   const isSound = (): boolean => probe === null || Number.isFinite(trainer.evaluate(trainer.theta, null, probe).loss);
 
-  const first = trainer.steps;
   let evaluation = evaluateAll(trainer, test);
   const isStartFinite = Number.isFinite(evaluation.loss);
   // A restored training has told this already.
@@ -139,26 +140,28 @@ export function* runTraining<A extends RealArray>(run: TrainingRun<A>): Generato
     // The loss of a whole batch is the objective before its step: a sign that it is time to look.
     const isNear = isWhole && isReached(result.loss, result.correct / result.samples) !== null;
     const watching = monitors.filter((monitor) => trainer.steps % monitor.every === 0);
-    const isDue = isNear || isPaced(trainer.steps, every);
-    if (isDue) evaluation = evaluateAll(trainer, test);
+    const isDue = isPaced(trainer.steps, every);
+    if (isDue || isNear) evaluation = evaluateAll(trainer, test);
     const measurements = watching.length > 0 && isSound() ? observe(trainer.steps, watching) : [];
     if (isDue || measurements.length > 0) {
       const shown = isDue ? evaluation : null;
       yield { kind: "log", step: trainer.steps, seconds: seconds(), evaluation: shown, measurements };
     }
-    if (isDue && !Number.isFinite(evaluation.loss)) return end("diverged", evaluation);
-    if (isDue) reason = isReached(evaluation.loss, evaluation.accuracy);
+    if (isDue || isNear) {
+      if (!Number.isFinite(evaluation.loss)) return end("diverged", evaluation);
+      reason = isReached(evaluation.loss, evaluation.accuracy);
+    }
     yield { kind: "step", result, seconds: seconds() };
   }
-  if (trainer.steps === first) return end(reason, evaluation);
-  const isKnown = evaluation.step === trainer.steps;
-  if (!isKnown) evaluation = evaluateAll(trainer, test);
+  if (evaluation.step !== trainer.steps) evaluation = evaluateAll(trainer, test);
   if (!Number.isFinite(evaluation.loss)) return end("diverged", evaluation);
-  // What is measured now and then is measured at the end too.
+  yield { kind: "closing" };
+  // What is told and measured now and then is told and measured at the end too.
+  const isTold = trainer.steps === 0 || isPaced(trainer.steps, every);
   const left = monitors.filter(({ every: pace }) => pace < Number.MAX_SAFE_INTEGER && trainer.steps % pace !== 0);
-  const measurements = isSound() ? observe(trainer.steps, left) : [];
-  if (!isKnown || measurements.length > 0) {
-    const shown = isKnown ? null : evaluation;
+  const measurements = left.length > 0 && isSound() ? observe(trainer.steps, left) : [];
+  if (!isTold || measurements.length > 0) {
+    const shown = isTold ? null : evaluation;
     yield { kind: "log", step: trainer.steps, seconds: seconds(), evaluation: shown, measurements };
   }
   return end(reason, evaluation);

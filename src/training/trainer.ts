@@ -55,6 +55,7 @@ export class Trainer<A extends RealArray> {
   readonly theta: A;
   readonly kernels: RealKernels<A>;
   #step = 0;
+  #changes = 0;
   readonly #update: Update<A>;
   /** Null where the step is made inside the gradient product. */
   readonly #gradient: A | null;
@@ -62,7 +63,13 @@ export class Trainer<A extends RealArray> {
   #order: Uint32Array = new Uint32Array(0);
   readonly #rows: Uint32Array;
 
-  /** @throws RangeError for data of another shape than the model's, and settings out of range. */
+  /**
+   * Batches that the model has no room for are cut into parts, whose gradients add up; with batch normalization they would
+   * not, for the parts have other statistics.
+   *
+   * @throws RangeError for data of another shape than the model's, settings out of range, and batches with statistics that do
+   * not fit.
+   */
   constructor(
     model: Model<A>,
     data: TrainingData,
@@ -76,6 +83,11 @@ export class Trainer<A extends RealArray> {
     }
     if (!Number.isInteger(settings.batch) || settings.batch < 1) {
       throw new RangeError(`batch must be a positive integer, got ${settings.batch}`);
+    }
+    if (model.state.length > 0 && Math.min(settings.batch, data.n) > model.samples) {
+      throw new RangeError(
+        `a model with statistics of batches has room for ${model.samples} samples, a batch has ${Math.min(settings.batch, data.n)}`,
+      );
     }
     if (!(settings.noise >= 0)) throw new RangeError(`noise must not be negative, got ${settings.noise}`);
     this.model = model;
@@ -95,6 +107,11 @@ export class Trainer<A extends RealArray> {
   /** Steps made. */
   get steps(): number {
     return this.#step;
+  }
+
+  /** How often steps and checkpoints have changed the parameters. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Steps that see every sample once. */
@@ -123,6 +140,7 @@ export class Trainer<A extends RealArray> {
       else model.backward(part.length, theta, gradient, 1);
     }
     this.#step += 1;
+    this.#changes += 1;
     if (gradient !== null) {
       this.#addNoise(gradient);
       this.#update.apply(theta, gradient, rate, this.#step);
@@ -172,6 +190,7 @@ export class Trainer<A extends RealArray> {
       array.set(given[k]!);
     });
     this.#step = step;
+    this.#changes += 1;
   }
 
   /** Numbers of the samples of a step. */

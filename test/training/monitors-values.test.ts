@@ -93,7 +93,7 @@ describe("values of monitors", () => {
       expect(look("loss").get("loss")!.value).toBe(loss);
       const rows = look("gradient");
       expect(rows.get("gradient-upper")!.bound).toBeCloseTo((loss * L * N * M) / C, 10);
-      const { separation } = dataSeparation(inputs, N, D);
+      const { separation } = dataSeparation(compute, inputs, N, D);
       expect(rows.get("gradient-lower")!.bound).toBeCloseTo((loss * separation * M) / (C * N * N), 10);
       compute.scope((scope) => {
         const objective = landscapeObjective({
@@ -146,7 +146,7 @@ describe("values of monitors", () => {
         }
         const apart = rows.get(`separateness ${place}`)!;
         expect(apart.value).toBeCloseTo(least, 8);
-        expect(apart.bound).toBeCloseTo(dataSeparation(inputs, N, D).separation / 2, 14);
+        expect(apart.bound).toBeCloseTo(dataSeparation(compute, inputs, N, D).separation / 2, 14);
       }
     });
   });
@@ -288,7 +288,7 @@ describe("values of monitors", () => {
       const spectrum = look("spectrum");
       expect(spectrum.get("hessian-quantile-0.99")!.value).toBeLessThan(values[count - 1] * (1 + 1e-6));
       expect(spectrum.get("hessian-quantile-0.01")!.value).toBeGreaterThan(values[0] * (1 + 1e-6));
-      const negative = values.filter((value) => value < -1e-6 * values[count - 1]).length / count;
+      const negative = values.filter((value) => value < -1e-3 * values[count - 1]).length / count;
       expect(Math.abs(spectrum.get("hessian-negative-share")!.value - negative)).toBeLessThan(0.25);
     });
   });
@@ -338,12 +338,12 @@ describe("values of monitors", () => {
   });
 
   it("separation of the data: least distance, norms, parallel inputs", () => {
-    expect(dataSeparation(Float64Array.of(1, 0, 0, 1, -2, 0), 3, 2)).toEqual({
+    expect(dataSeparation(compute, Float64Array.of(1, 0, 0, 1, -2, 0), 3, 2)).toEqual({
       separation: Math.SQRT2,
       normError: 1,
       cosine: 1,
     });
-    expect(dataSeparation(Float64Array.of(0, 0), 1, 2)).toEqual({
+    expect(dataSeparation(compute, Float64Array.of(0, 0), 1, 2)).toEqual({
       separation: Number.POSITIVE_INFINITY,
       normError: 1,
       cosine: 0,

@@ -132,6 +132,8 @@ describe("runTraining", () => {
         name: "loss",
         every: 3,
         cost: "nothing",
+        save: () => [],
+        restore: () => {},
         observe: (step) => {
           seen.push(step);
           return [{ name: "x", layer: null, value: step, bound: null, constant: null, statement: null, status: null }];
@@ -166,7 +168,9 @@ describe("runTraining", () => {
       const second = trainerOf(compute, scope, TASK, set);
       second.restore(first.checkpoint());
       const rest = drive(second, { stop: { steps: 20 }, every: 3, test: TASK.data });
-      const after = whole.events.filter((event) => (event.kind === "log" ? event.step : event.result.step) > 9);
+      const after = whole.events.filter(
+        (event) => event.kind === "closing" || (event.kind === "log" ? event.step : event.result.step) > 9,
+      );
       expect(rest.events).toEqual(after);
       expect(second.theta).toEqual(straight.theta);
       expect(rest.end).toEqual(whole.end);

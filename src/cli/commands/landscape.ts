@@ -3,7 +3,7 @@ import { fitSettingsSchema, setting } from "../../experiments/config.ts";
 import { writeFileAtomic } from "../../platform/files.ts";
 import { defineCommand, jsonSetting, quietSetting, runSetting, runsSetting } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
-import { formatNumber, formatShare } from "../format.ts";
+import { formatNumber, formatShare, plural } from "../format.ts";
 
 const path = z.string().min(1);
 
@@ -65,6 +65,7 @@ export const landscapeCommand = defineCommand({
   async run(settings, { terminal, version }) {
     const { exploreLandscape } = await import("../../experiments/landscape.ts");
     const { between = null, quiet, json, out, threads, ...rest } = settings;
+    if (!quiet) terminal.err(`  ${aheadOf(settings)}`);
     const { result, files, png } = await exploreLandscape({ ...rest, between, threads });
     const whole = { schema: 1, command: "landscape", version, ...result };
     const numbers = `${out}.json`;
@@ -81,6 +82,27 @@ export const landscapeCommand = defineCommand({
     return EXIT.ok;
   },
 });
+
+/** What is going to be computed, for it may take a while. */
+function aheadOf({
+  between,
+  axes,
+  points,
+  ojaSteps,
+  samples,
+}: {
+  readonly between?: string | undefined;
+  readonly axes: "curvature" | "random";
+  readonly points: number;
+  readonly ojaSteps: number;
+  readonly samples: number;
+}): string {
+  const over = `over at most ${plural(samples, "sample")}`;
+  if (between !== undefined) return `the loss along a line, ${over}`;
+  const odd = points + 1 - (points % 2);
+  const first = axes === "curvature" ? `${plural(ojaSteps, "step")} of Oja's method, then ` : "";
+  return `${first}the loss at ${odd} x ${odd} points, ${over}`;
+}
 
 type Result = Awaited<ReturnType<typeof import("../../experiments/landscape.ts")["exploreLandscape"]>>["result"];
 
@@ -101,5 +123,6 @@ function linesOf(result: Result): string[] {
       ? ""
       : ` (Lanczos on ${formatNumber(4)} points: ${formatNumber(check.smallest)}, cosine ${formatNumber(check.cosine)})`;
   const how = curvature.method === "oja" ? `Oja's method${checked}` : "the Lanczos method (Oja's had not got there)";
-  return [...lines, `most negative curvature ${formatNumber(curvature.curvature)} by ${how}`];
+  const what = curvature.curvature < 0 ? "most negative curvature" : "no negative curvature: the least found is";
+  return [...lines, `${what} ${formatNumber(curvature.curvature)} by ${how}`];
 }

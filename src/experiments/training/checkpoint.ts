@@ -32,14 +32,18 @@ const metadataSchema = z.strictObject({
 /** What a checkpoint knows besides arrays. */
 export type CheckpointRecord = Omit<z.infer<typeof metadataSchema>, "format">;
 
+/** What monitors remember, by their names. */
+export type MonitorMemories = ReadonlyMap<string, readonly RealArray[]>;
+
 /** A training that can go on. */
 export interface StoredCheckpoint {
   readonly record: CheckpointRecord;
   readonly training: TrainingCheckpoint;
+  readonly monitors: MonitorMemories;
 }
 
 /** A checkpoint as a safetensors file. */
-export function writeTrainingCheckpoint({ record, training }: StoredCheckpoint): Uint8Array {
+export function writeTrainingCheckpoint({ record, training, monitors }: StoredCheckpoint): Uint8Array {
   const { theta, state, memory } = training;
   const tensor = (data: RealArray): FileTensor => ({ shape: [data.length], data });
   return writeTensorFile(
@@ -47,6 +51,9 @@ export function writeTrainingCheckpoint({ record, training }: StoredCheckpoint):
       ["theta", tensor(theta)],
       ["state", tensor(state)],
       ...memory.map((array, k): [string, FileTensor] => [`memory.${k}`, tensor(array)]),
+      ...[...monitors].flatMap(([name, arrays]) =>
+        arrays.map((array, k): [string, FileTensor] => [`monitor.${name}.${k}`, tensor(array)]),
+      ),
     ],
     { [METADATA_KEY]: JSON.stringify({ format: 1, ...record }) },
   );
@@ -79,8 +86,20 @@ export function readTrainingCheckpoint(bytes: Uint8Array, file: string): StoredC
     if (tensor === undefined) throw fail(`it has no ${name}`);
     return tensor.data;
   };
-  const memory = Array.from({ length: tensors.size - 2 }, (_, k) => take(`memory.${k}`));
-  return { record, training: { step: record.step, theta: take("theta"), state: take("state"), memory } };
+  /** Arrays of these names with 0, 1, ... behind them. */
+  const numbered = (name: string): RealArray[] => {
+    const arrays: RealArray[] = [];
+    for (let next = tensors.get(`${name}.0`); next !== undefined; next = tensors.get(`${name}.${arrays.length}`)) {
+      arrays.push(next.data);
+    }
+    return arrays;
+  };
+  const names = [...tensors.keys()].flatMap((name) => /^monitor\.(.*)\.0$/.exec(name)?.[1] ?? []);
+  return {
+    record,
+    training: { step: record.step, theta: take("theta"), state: take("state"), memory: numbered("memory") },
+    monitors: new Map(names.map((name) => [name, numbered(`monitor.${name}`)])),
+  };
 }
 
 /** Settings that may differ: when to stop, how often to look, and where to put it. */

@@ -12,7 +12,8 @@ import {
   type TrainingEvent,
 } from "../../training/index.ts";
 import { VERSION } from "../version.ts";
-import { type StoredCheckpoint, writeTrainingCheckpoint } from "./checkpoint.ts";
+import { type MonitorMemories, type StoredCheckpoint, writeTrainingCheckpoint } from "./checkpoint.ts";
+import { type HistoryLine, readHistory } from "./history.ts";
 import type { SessionFacts, TrainContext } from "./session.ts";
 import type { TrainSettings } from "./settings.ts";
 import type { WorkFolder } from "./work-folder.ts";
@@ -27,12 +28,17 @@ export function backendName({ info }: Compute): string {
   return `${info.name}, ${info.blas ?? "no system BLAS"}, ${info.simd}, threads ${info.threads}`;
 }
 
+/** The history and the memories of monitors that a training goes on with. */
+export interface Recorded {
+  readonly historyBytes: number;
+  readonly monitors: MonitorMemories;
+}
+
 /** A training as it stands, with what it takes to go on. */
-export function stored<A extends RealArray>(
+export function stored(
   { settings, inputs, posed, rate, curvature, compute }: SessionFacts,
-  trainer: Trainer<A>,
   training: TrainingCheckpoint,
-  work: WorkFolder,
+  { historyBytes, monitors }: Recorded,
   seconds: number,
 ): StoredCheckpoint {
   return {
@@ -41,19 +47,20 @@ export function stored<A extends RealArray>(
       settings: { ...settings },
       fingerprint: inputs.fingerprint,
       architecture: architectureText(posed.architecture),
-      step: trainer.steps,
+      step: training.step,
       seconds,
       rate,
       curvature,
-      historyBytes: work.historyBytes,
+      historyBytes,
       backend: backendName(compute),
     },
     training,
+    monitors,
   };
 }
 
 /** Where a training that is to stop after some steps stops. */
-function stepsWanted(
+export function stepsWanted(
   { steps, epochs, seconds, untilLoss, untilAccuracy }: TrainSettings,
   stepsPerEpoch: number,
 ): number {
@@ -65,6 +72,25 @@ function stepsWanted(
 /** A quantity as it was measured last. */
 export type LastMeasurement = Measurement & { readonly step: number };
 
+const quantityOf = ({ name, layer }: Pick<Measurement, "name" | "layer">): string => `${name} ${layer ?? ""}`;
+
+/** What a history says was measured last. */
+function measuredIn(lines: readonly HistoryLine[]): Map<string, LastMeasurement> {
+  const measured = new Map<string, LastMeasurement>();
+  for (const { step, measurements } of lines) {
+    for (const one of measurements) {
+      measured.set(quantityOf(one), { ...one, value: one.value ?? Number.NaN, step });
+    }
+  }
+  return measured;
+}
+
+/** What else is told while steps are made. */
+export interface DriveContext extends TrainContext {
+  /** After each look at the loss over all samples: it, and that of the start. */
+  looked(step: number, loss: number, first: number): void;
+}
+
 /** Makes the steps; writes history and checkpoints. */
 export function drive<A extends RealArray>(
   facts: SessionFacts,
@@ -72,8 +98,8 @@ export function drive<A extends RealArray>(
   monitors: readonly Monitor[],
   work: WorkFolder,
   secondsBefore: number,
-  { emit, cancelled, now }: TrainContext,
-): { readonly end: TrainingEnd; readonly measured: readonly LastMeasurement[] } {
+  { emit, cancelled, now, looked }: DriveContext,
+): { readonly end: TrainingEnd; readonly measured: readonly LastMeasurement[]; readonly recorded: Recorded } {
   const { settings, posed } = facts;
   const steps = stepsWanted(settings, trainer.stepsPerEpoch);
   const run = runTraining({
@@ -91,15 +117,23 @@ export function drive<A extends RealArray>(
     now,
     cancelled,
   });
-  const measured = new Map<string, LastMeasurement>();
+  const before = readHistory(work.history());
+  const measured = measuredIn(before);
+  let start = before[0]?.loss ?? null;
   const first = trainer.steps;
   let known: { loss: number; accuracy: number | null; testAccuracy: number | null } | null = null;
   let told = Number.NEGATIVE_INFINITY;
   let saved = now();
+  const recordedNow = (): Recorded => ({
+    historyBytes: work.historyBytes,
+    monitors: new Map(monitors.map((monitor) => [monitor.name, monitor.save()])),
+  });
+  /** As it was before the last lines, which are there because the training ends. */
+  let recorded: Recorded | null = null;
   const save = (seconds: number): void => {
     // Parameters that are not finite are nothing to go on from.
     if (!Number.isFinite(trainer.kernels.normInf(trainer.theta.length, trainer.theta))) return;
-    work.save(writeTrainingCheckpoint(stored(facts, trainer, trainer.checkpoint(), work, seconds)));
+    work.save(writeTrainingCheckpoint(stored(facts, trainer.checkpoint(), recordedNow(), seconds)));
   };
   const tell = (step: number, seconds: number): void => {
     if (known === null || now() - told < PROGRESS_SECONDS) return;
@@ -129,13 +163,17 @@ export function drive<A extends RealArray>(
     const event = next.value;
     if (event.kind === "log") {
       const { evaluation, measurements, step, seconds } = event;
-      for (const one of measurements) measured.set(`${one.name} ${one.layer ?? ""}`, { ...one, step });
+      for (const one of measurements) measured.set(quantityOf(one), { ...one, step });
       if (evaluation !== null) {
         const { loss, accuracy, test } = evaluation;
         known = { loss, accuracy, testAccuracy: test?.accuracy ?? null };
+        start ??= loss;
+        looked(step, loss, start);
       }
       work.addHistory(historyLine(trainer, event));
       tell(step, seconds);
+    } else if (event.kind === "closing") {
+      recorded = recordedNow();
     } else {
       tell(event.result.step, event.seconds);
       if (now() - saved >= settings.checkpoint) {
@@ -144,7 +182,7 @@ export function drive<A extends RealArray>(
       }
     }
   }
-  return { end: next.value, measured: [...measured.values()] };
+  return { end: next.value, measured: [...measured.values()], recorded: recorded ?? recordedNow() };
 }
 
 type LogEvent = Extract<TrainingEvent, { kind: "log" }>;

@@ -33,6 +33,8 @@ export interface TrainRecord extends SessionFacts {
   readonly trainedParameters: number;
   /** The largest stable step size at the start, where it is known. */
   readonly stable: number | null;
+  /** That the loss has risen far above that of the start, and what to do; null: it has not. */
+  readonly risen: string | null;
   /** Of the network, n x outputs. */
   readonly outputs: { readonly train: Float64Array; readonly test: Float64Array | null };
   readonly history: Uint8Array;
@@ -141,6 +143,7 @@ function jsonOf(record: TrainRecord): TrainJson {
       baselines: {},
     },
     backend: compute.info,
+    notes: [...record.notes],
   };
 }
 
@@ -167,7 +170,7 @@ const percent = (share: number): string => `${Number((100 * share).toPrecision(4
 const short = (value: number | null): string => (value === null ? "not finite" : String(Number(value.toPrecision(4))));
 
 /** What happened, in sentences. */
-function verdictOf({ settings, end, rate }: TrainRecord, { result, problem }: TrainJson): readonly string[] {
+function verdictOf({ settings, end, rate, risen }: TrainRecord, { result, problem }: TrainJson): readonly string[] {
   const { steps, loss, accuracy, testAccuracy, savedSteps, stableRate } = result;
   const right = accuracy === null ? "" : `, ${percent(accuracy)} of the training samples right`;
   const held = testAccuracy === null ? "" : `, ${percent(testAccuracy)} of the held-out ones`;
@@ -175,8 +178,10 @@ function verdictOf({ settings, end, rate }: TrainRecord, { result, problem }: Tr
   if (end.reason === "diverged") {
     const stable =
       stableRate === null
-        ? "Try a smaller --rate, or --rate stable."
-        : `At the start step sizes up to ${short(stableRate)} are stable; the rate was ${short(rate)}.`;
+        ? `Try a smaller --rate than ${short(rate)}${settings.adam ? "" : ", or --rate stable"}.`
+        : rate > stableRate
+          ? `At the start step sizes up to ${short(stableRate)} are stable; the rate was ${short(rate)}: try --rate ${short(stableRate / 2)}.`
+          : `At the start step sizes up to ${short(stableRate)} were stable, but curvature can grow: try --rate ${short(rate / 2)}.`;
     return [
       `Diverged: the loss is not finite after step ${steps}.`,
       stable,
@@ -190,7 +195,11 @@ function verdictOf({ settings, end, rate }: TrainRecord, { result, problem }: Tr
     accuracy: `the accuracy is at least ${settings.untilAccuracy}`,
     cancelled: "it was interrupted",
   }[end.reason];
-  return [`${capital(objective)} after ${steps} steps${right}${held}.`, `Training stopped because ${why}.`];
+  return [
+    `${capital(objective)} after ${steps} steps${right}${held}.`,
+    `Training stopped because ${why}.`,
+    ...(risen === null ? [] : [`${capital(risen)}.`]),
+  ];
 }
 
 function capital(text: string): string {

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { baseName } from "../../platform/run-files.ts";
 import type { LineFigure, ReportTable, RunReport } from "../../report/index.ts";
 import { metricName } from "../metric-names.ts";
@@ -6,45 +5,18 @@ import { confusionCounts, predictedClasses } from "../metrics.ts";
 import { rocCurves } from "../roc.ts";
 import { VERSION } from "../version.ts";
 import { trainCommand } from "./command.ts";
+import { type HistoryLine, readHistory } from "./history.ts";
+import { measuredFigures } from "./measured-figures.ts";
 import { scoresOf, type TrainRecord } from "./outcome.ts";
 import type { TrainJson } from "./types.ts";
-
-/** A line of the history as the report reads it. */
-const lineSchema = z.object({
-  step: z.number(),
-  epoch: z.number(),
-  rate: z.number(),
-  loss: z.number().nullish(),
-  accuracy: z.number().nullish(),
-  testLoss: z.number().nullish(),
-  testAccuracy: z.number().nullish(),
-  measurements: z
-    .array(
-      z.object({
-        name: z.string(),
-        layer: z.string().nullable(),
-        value: z.number().nullable(),
-        bound: z.number().nullable(),
-      }),
-    )
-    .default([]),
-});
-type Line = z.infer<typeof lineSchema>;
 
 /** Most classes of a confusion matrix, and most rows of a scatter of predictions. */
 const MOST_CLASSES = 20;
 const MOST_PREDICTIONS = 20_000;
-/** Most layers that a figure shows of a quantity. */
-const MOST_LINES = 6;
-
 /** What the HTML report of a training shows. */
 export function makeTrainReport(record: TrainRecord, json: TrainJson, verdict: readonly string[]): RunReport {
   const { settings, inputs, history } = record;
-  const lines = new TextDecoder()
-    .decode(history)
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => lineSchema.parse(JSON.parse(line)));
+  const lines = readHistory(history);
   const { status, steps } = json.result;
   return {
     title: `${baseName(settings.data)}: ${inputs.target.name}`,
@@ -88,7 +60,7 @@ function predictionSeries(record: TrainRecord): Pick<RunReport, "predictions" | 
 }
 
 /** Loss and accuracy over the steps. */
-function curves(lines: readonly Line[], { problem }: TrainJson): LineFigure[] {
+function curves(lines: readonly HistoryLine[], { problem }: TrainJson): LineFigure[] {
   const of = (key: "loss" | "accuracy" | "testLoss" | "testAccuracy"): [number, number][] =>
     lines.flatMap((line): [number, number][] => {
       const value = line[key];
@@ -118,43 +90,6 @@ function curves(lines: readonly Line[], { problem }: TrainJson): LineFigure[] {
       lines: pair(of("accuracy"), of("testAccuracy")),
     },
   ];
-}
-
-/** What monitors measured, a figure a quantity, a line a layer, bounds dashed. */
-function measuredFigures(lines: readonly Line[]): LineFigure[] {
-  const byName = new Map<string, Map<string, { values: [number, number][]; bounds: [number, number][] }>>();
-  for (const { step, measurements } of lines) {
-    for (const { name, layer, value, bound } of measurements) {
-      const layers = byName.get(name) ?? new Map();
-      byName.set(name, layers);
-      const series = layers.get(layer ?? "") ?? { values: [], bounds: [] };
-      layers.set(layer ?? "", series);
-      if (value !== null) series.values.push([step, value]);
-      if (bound !== null) series.bounds.push([step, bound]);
-    }
-  }
-  return [...byName].flatMap(([name, layers], k): LineFigure[] => {
-    const shown = [...layers].slice(0, MOST_LINES);
-    if (shown.every(([, { values }]) => values.length < 2)) return [];
-    const label = (layer: string): string => (layer === "" ? "measured" : `layer ${layer}`);
-    const bounds = shown.filter(([, series]) => series.bounds.length > 1).slice(0, 1);
-    return [
-      {
-        name: `measured-${k + 1}`,
-        title: `${name.charAt(0).toUpperCase()}${name.slice(1)}`,
-        caption:
-          layers.size > shown.length
-            ? `The first ${shown.length} of ${layers.size} layers.`
-            : "As measured in training.",
-        x: { label: "step" },
-        y: { label: name, log: true },
-        lines: [
-          ...shown.map(([layer, { values }]) => ({ label: label(layer), points: values })),
-          ...bounds.map(([, series]) => ({ label: "bound (no constant)", dashed: true, points: series.bounds })),
-        ],
-      },
-    ];
-  });
 }
 
 function metricsTable({ metrics }: TrainJson): ReportTable {

@@ -148,7 +148,7 @@ export const trainSettingsSchema = z
     monitor: setting(path.optional(), {
       group: "Record",
       description:
-        "quantities of the theory to measure: names, cheap or all, with commas between; loss:10 each 10 steps",
+        "quantities of the theory to measure, with commas between: cheap, all, loss, gradient, forward, signs, distance, linearization, separation, products, semi-smoothness, kernel, sharpness, trace, spectrum, laziness, trajectories; loss:10 each 10 steps",
       value: "NAMES",
     }),
     every: setting(z.int().positive().optional(), {
@@ -179,7 +179,10 @@ export const trainSettingsSchema = z
     if (adam && given === "stable") refuse("rate", "stable is for plain descent and momentum: give --adam a number");
     if (linearized && taylor !== undefined && taylor !== 1) refuse("taylor", "contradicts --linearized");
     if (symmetric && (linearized || taylor !== undefined)) {
-      refuse("symmetric", "is not for Taylor polynomials: leave --taylor and --linearized out");
+      refuse(
+        "symmetric",
+        "trains two copies, --taylor and --linearized the polynomial of one network: give one of them",
+      );
     }
     if (test !== undefined && split !== undefined && split > 0) refuse("split", "contradicts --test: give one of them");
     if (settings.init !== undefined && (settings.parametrization ?? settings.parameterization) !== undefined) {

@@ -5,7 +5,8 @@ import { fitJsonSchema, type RunFile } from "../fit-types.ts";
 /** JSON knows no NaN and no infinity: they are null. */
 const value = z.number().nullable();
 
-const measurementSchema = z.object({
+/** A row of a monitor. */
+export const measurementSchema = z.object({
   name: z.string(),
   layer: z.string().nullable(),
   value,
@@ -63,6 +64,8 @@ export const trainJsonSchema = z.object({
   /** In the units of the target. */
   metrics: fitJsonSchema.shape.metrics,
   backend: fitJsonSchema.shape.backend,
+  /** What was said besides: where the step size comes from, and warnings. */
+  notes: z.array(z.string()).default([]),
 });
 
 export type TrainJson = z.infer<typeof trainJsonSchema>;

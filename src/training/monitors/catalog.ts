@@ -1,14 +1,13 @@
 import { didYouMean } from "../../base/did-you-mean.ts";
 import { ConfigError } from "../../base/errors.ts";
 import type { RealArray } from "../../compute/types.ts";
-import { forwardOperations } from "../../tangent/empirical/costs.ts";
 import type { Monitor } from "../monitor.ts";
 import { sharpnessMonitor, spectrumMonitor, traceMonitor } from "./curvature.ts";
 import { distanceMonitor } from "./distance.ts";
 import { forwardMonitor, separationMonitor } from "./forward.ts";
 import { gradientMonitor } from "./gradient.ts";
 import { kernelMonitor } from "./kernel.ts";
-import { CHEAP, type MonitorKind, TOUCH } from "./kind.ts";
+import { CHEAP, type MonitorKind, paceOf, stepsOf } from "./kind.ts";
 import { lazinessMonitor } from "./laziness.ts";
 import { lossMonitor } from "./loss.ts";
 import { type MonitorSetup, Observation } from "./observation.ts";
@@ -42,17 +41,9 @@ export const monitorNames: readonly string[] = KINDS.map(({ name }) => name);
 export const monitorCatalog: readonly { readonly name: string; readonly about: string; readonly isCheap: boolean }[] =
   KINDS.map(({ name, about, share }) => ({ name, about, isCheap: share <= CHEAP }));
 
-/** At its start only. */
-const ONCE = Number.MAX_SAFE_INTEGER;
-/** Double precision takes about twice as long as single. */
-const SINGLE_FACTOR = 2;
-/** What a step takes besides products, in operations of them. */
-const STEP = 1e7;
-
 /**
- * The monitors of these names, sharing what they can. Their paces follow from their costs: of a cheap one every so many
- * steps that it takes less than a hundredth of the time, of others so that they take a quarter. They are the same on every
- * machine: nothing is timed.
+ * The monitors of these names, sharing what they can. Their paces follow from their work, which is counted and not timed:
+ * of a cheap one so that it takes less than a hundredth of the time, of others so that they take less than a quarter.
  *
  * @throws ConfigError for a name that is none; RangeError when the trainer's model is no network of the graph.
  */
@@ -68,14 +59,19 @@ export function makeMonitors<A extends RealArray>(names: readonly string[], setu
   });
   const observation = new Observation(setup);
   const { data, settings, theta } = setup.trainer;
-  const pass = forwardOperations(setup.graph);
-  const step = 3 * Math.min(settings.batch, data.n) * pass + STEP;
-  const factor = theta instanceof Float32Array ? SINGLE_FACTOR : 1;
+  const batch = Math.min(settings.batch, data.n);
+  const precision = theta instanceof Float32Array ? "single" : "double";
   return kinds.map((kind) => {
-    const { work, cost, observe } = kind.make(observation);
-    const { passes = 0, ownPasses = 0, touches = 0, fixed = 0 } = work;
-    const steps = ((factor * passes + ownPasses) * pass + touches * TOUCH * theta.length + fixed) / step;
-    const every = kind.share === 0 ? ONCE : Math.max(1, Math.ceil(steps / kind.share));
-    return { name: kind.name, every, cost: `${cost}: about ${Number(steps.toPrecision(2))} steps`, observe };
+    const { work, cost, observe, save = () => [], restore = () => {} } = kind.make(observation);
+    const steps = stepsOf(work, setup.graph, batch, precision);
+    return {
+      name: kind.name,
+      every: paceOf(steps, kind.share),
+      // Of what is looked at once, or goes along with all steps, that says it all.
+      cost: kind.share > 0 && kind.share < 1 ? `${cost}: about ${Number(steps.toPrecision(2))} steps` : cost,
+      observe,
+      save,
+      restore,
+    };
   });
 }

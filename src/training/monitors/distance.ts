@@ -1,7 +1,6 @@
 import type { Measurement } from "../monitor.ts";
-import { CHEAP, type MonitorKind, SPECTRAL_NORM } from "./kind.ts";
+import { CHEAP, type MonitorKind, SPECTRAL_TOUCHES } from "./kind.ts";
 import { beside, plain, STATEMENTS } from "./theory.ts";
-import { layerDistances } from "./weights.ts";
 
 /** How far the weights have moved. */
 export const distanceMonitor: MonitorKind = {
@@ -11,7 +10,7 @@ export const distanceMonitor: MonitorKind = {
   make(observation) {
     const { layers, compute, theory, trainer } = observation;
     const { data } = trainer;
-    const { separation } = observation.separation;
+    const separation = theory === null ? Number.NaN : observation.separation.separation;
     const bound =
       theory === null || !(separation > 0) || separation === Number.POSITIVE_INFINITY
         ? null
@@ -21,11 +20,11 @@ export const distanceMonitor: MonitorKind = {
         compute.norm2(rows * cols, observation.initial.subarray(from, from + rows * cols)) * Math.abs(scale),
     );
     return {
-      work: { touches: 8, fixed: 2e7 + SPECTRAL_NORM * layers.length },
+      work: { touches: 1 + SPECTRAL_TOUCHES, fixed: 100_000 * layers.length },
       cost: "a spectral norm for each trained layer",
       observe() {
         observation.refresh();
-        const distances = layerDistances(compute, layers, observation.theta, observation.initial);
+        const { distances } = observation;
         return layers.flatMap(({ place, rows }, k): Measurement[] => {
           const { frobenius, spectral } = distances[k]!;
           return [

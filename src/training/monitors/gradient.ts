@@ -18,10 +18,10 @@ export const gradientMonitor: MonitorKind = {
     const { n } = data;
     // The statements are about half the sum of squares.
     const scale = theory !== null && data.loss.name === "squared" ? theory : null;
-    const { separation } = observation.separation;
+    const separation = scale === null ? Number.POSITIVE_INFINITY : observation.separation.separation;
     const toSum = settings.reduction === "mean" ? n : 1;
     return {
-      work: { ownPasses: 3 * n, touches: 3, fixed: 1e7 },
+      work: { ownPasses: 2.4 * n, touches: 3, fixed: 30_000 },
       cost: "one forward and backward pass over all samples",
       observe(): Measurement[] {
         gradient.fill(0);

@@ -4,6 +4,7 @@
  */
 export { makeMonitors, monitorCatalog, monitorNames } from "./catalog.ts";
 export { adversarialFlipLaw, adversarialFlips, randomFlipLaw, randomFlips } from "./flips.ts";
+export { type TheoryForm, type TheoryScale, theoryForm, theoryScale } from "./forms.ts";
 export type { MonitorSetup } from "./observation.ts";
 export { probeOf } from "./probe.ts";
-export { dataSeparation, type TheoryScale, theoryScale } from "./theory.ts";
+export { dataSeparation, patchSeparation } from "./theory.ts";

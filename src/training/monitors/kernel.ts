@@ -6,10 +6,9 @@ import { trainedNodes } from "../../tangent/empirical/nodes.ts";
 import type { Trained } from "../../tangent/index.ts";
 import type { Measurement } from "../monitor.ts";
 import { rateAt } from "../updates.ts";
-import { COSTLY, type MonitorKind, SPECTRAL_NORM } from "./kind.ts";
+import { COSTLY, type MonitorKind, SPECTRAL_TOUCHES } from "./kind.ts";
 import type { Observation } from "./observation.ts";
 import { beside, plain, STATEMENTS } from "./theory.ts";
-import { layerDistances } from "./weights.ts";
 
 /** Most rows of the kernel: samples times outputs. */
 const ROWS = 256;
@@ -76,7 +75,7 @@ export const kernelMonitor: MonitorKind = {
   share: COSTLY,
   make(observation) {
     observation.tape(1);
-    const { trainer, outputs, theory, compute, layers } = observation;
+    const { trainer, outputs, theory, compute } = observation;
     const { data, settings } = trainer;
     const trained = trainedName(observation);
     const n = Math.min(observation.n, Math.max(1, Math.floor(ROWS / outputs)));
@@ -110,8 +109,8 @@ export const kernelMonitor: MonitorKind = {
       // The eigenvalues, the products of Jacobians, and the rest.
       work: {
         passes: 6 * n * outputs,
-        touches: 10,
-        fixed: 60 * size ** 3 + 2e8 + SPECTRAL_NORM * layers.length,
+        touches: 2 + SPECTRAL_TOUCHES,
+        fixed: 0.5 * size ** 3 + 1e6,
       },
       cost: `the kernel of ${n} samples and ${outputs} outputs`,
       observe(step) {
@@ -124,10 +123,7 @@ export const kernelMonitor: MonitorKind = {
           return [values[0], values[size - 1]] as const;
         });
         const loss = observation.loss(observation.forward().output[0]!);
-        const omega = Math.max(
-          0,
-          ...layerDistances(compute, layers, observation.theta, observation.initial).map((one) => one.spectral),
-        );
+        const omega = observation.radius;
         const drift = kernel.map((value, k) => value - start[k]);
         const norm = (array: Float64Array): number => Math.hypot(...array);
         const ntkBound = theory === null || omega === 0 ? null : Math.cbrt(omega) * theory.depth ** 3;
@@ -160,6 +156,13 @@ export const kernelMonitor: MonitorKind = {
         }
         last = { step, kernel, loss, ends: [least, largest] };
         return rows;
+      },
+      save: () => (last === null ? [] : [Float64Array.of(last.step, last.loss, ...last.ends), last.kernel]),
+      restore([numbers, kernel]) {
+        const isOurs = numbers?.length === 4 && kernel?.length === size * size;
+        if (!isOurs) return;
+        const [step, loss, least, largest] = numbers as Float64Array;
+        last = { step: step!, loss: loss!, ends: [least!, largest!], kernel: Float64Array.from(kernel) };
       },
     };
   },

@@ -79,7 +79,7 @@ export const lazinessMonitor: MonitorKind = {
       return largest;
     };
     return {
-      work: { passes: ROUNDS * 16 * n, touches: ROUNDS * 16, fixed: ROUNDS * 8e7 },
+      work: { passes: ROUNDS * 16 * n, touches: ROUNDS * 16, fixed: ROUNDS * 320_000 },
       cost: `${2 * ROUNDS} products with first and second derivatives of ${n} samples`,
       observe(): Measurement[] {
         observation.refresh();

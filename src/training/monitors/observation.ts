@@ -1,8 +1,9 @@
 import type { Compute, RealArray, Scope } from "../../compute/types.ts";
 import { type GraphNode, type NetworkGraph, type Series, Tape } from "../../network/deep/index.ts";
 import type { Trainer } from "../trainer.ts";
-import { type DataSeparation, dataSeparation, type TheoryScale, theoryScale } from "./theory.ts";
-import { type WeightLayer, weightLayers } from "./weights.ts";
+import { type TheoryForm, type TheoryScale, theoryForm } from "./forms.ts";
+import { type DataSeparation, dataSeparation, type PatchSeparation, patchSeparation } from "./theory.ts";
+import { type LayerDistance, layerDistances, type WeightLayer, weightLayers } from "./weights.ts";
 
 /** What monitors are made for. */
 export interface MonitorSetup<A extends RealArray> {
@@ -41,6 +42,8 @@ export class Observation<A extends RealArray> {
   readonly outputs: number;
   /** Trained affine layers, in order. */
   readonly layers: readonly WeightLayer[];
+  /** The network of the theorems that this is; those that speak of fully connected ones alone have its sizes in `theory`. */
+  readonly form: TheoryForm | null;
   readonly theory: TheoryScale | null;
   /** Twice (for plain gradient descent) over the step size: the sharpness that steps can stand; null for Adam. */
   readonly stability: number | null;
@@ -48,6 +51,8 @@ export class Observation<A extends RealArray> {
   readonly initial: Float64Array;
   readonly #tapes = new Map<number, Tape<Float64Array>>();
   #isFresh = false;
+  #seen = -1;
+  #distances: readonly LayerDistance[] | null = null;
 
   /** @throws RangeError when the trainer's model has other parameters than the graph. */
   constructor(setup: MonitorSetup<A>) {
@@ -72,7 +77,8 @@ export class Observation<A extends RealArray> {
       this.inputs.set(data.inputs.subarray(row * size, (row + 1) * size), k * size);
     });
     this.layers = weightLayers(graph, model.trained);
-    this.theory = theoryScale(graph, model.trained);
+    this.form = theoryForm(graph, model.trained);
+    this.theory = this.form?.kind === "dense" ? this.form : null;
     this.stability = stabilityOf(trainer);
     this.theta = scope.f64(graph.parameters);
     this.initial = scope.f64(graph.parameters);
@@ -91,8 +97,23 @@ export class Observation<A extends RealArray> {
   /** Distances and norms of all inputs of the training. */
   get separation(): DataSeparation {
     const { data, model } = this.trainer;
-    this.#separation ??= dataSeparation(data.inputs, data.n, model.inputSize);
+    this.#separation ??= dataSeparation(this.compute, data.inputs, data.n, model.inputSize);
     return this.#separation;
+  }
+
+  #patches: PatchSeparation | null = null;
+  /** The same of patches, which all inputs are made of; null for networks that see none. */
+  get patches(): PatchSeparation | null {
+    if (this.form?.kind !== "patches") return null;
+    const { data, model } = this.trainer;
+    const { patches } = this.form;
+    this.#patches ??= patchSeparation(data.inputs, data.n, patches, model.inputSize / patches);
+    return this.#patches;
+  }
+
+  /** The separation delta that the theorems about this network speak of. */
+  get delta(): number {
+    return (this.patches ?? this.separation).separation;
   }
 
   isTrained(node: GraphNode): boolean {
@@ -103,14 +124,24 @@ export class Observation<A extends RealArray> {
 
   /** Copies the parameters of the trainer, if they have changed. */
   refresh(): void {
-    const { theta } = this.trainer;
-    for (let k = 0; k < theta.length; k++) {
-      if (this.theta[k] !== theta[k]) {
-        this.theta.set(theta);
-        this.#isFresh = false;
-        return;
-      }
-    }
+    const { theta, changes } = this.trainer;
+    if (this.#seen === changes) return;
+    this.theta.set(theta);
+    this.#seen = changes;
+    this.#isFresh = false;
+    this.#distances = null;
+  }
+
+  /** How far each of {@link layers} is from its start, at the parameters of the last {@link refresh}. */
+  get distances(): readonly LayerDistance[] {
+    const { compute, layers, theta, initial } = this;
+    this.#distances ??= layerDistances(compute, layers, theta, initial);
+    return this.#distances;
+  }
+
+  /** The largest spectral norm of them. */
+  get radius(): number {
+    return Math.max(0, ...this.distances.map(({ spectral }) => spectral));
   }
 
   /**

@@ -99,7 +99,7 @@ export const productsMonitor: MonitorKind = {
       work: {
         passes: observation.n + layers.length * 10 * STEPS * samples,
         touches: 2,
-        fixed: layers.length * STEPS * 2e7,
+        fixed: layers.length * STEPS * 80_000,
       },
       cost: `${STEPS} steps of power iteration on ${samples} samples for each of ${layers.length} layers, twice`,
       observe() {

@@ -1,14 +1,15 @@
 import type { GraphNode } from "../../network/deep/index.ts";
 import type { Measurement } from "../monitor.ts";
 import { adversarialFlipLaw, adversarialFlips } from "./flips.ts";
-import { CHEAP, type MonitorKind, SPECTRAL_NORM } from "./kind.ts";
+import { CHEAP, type MonitorKind, SPECTRAL_TOUCHES } from "./kind.ts";
 import { beside, STATEMENTS } from "./theory.ts";
-import { layerDistances } from "./weights.ts";
 
 /** Activations with a kink at zero. */
 const KINKED = ["relu", "leaky-relu", "abrelu", "abs", "sign", "rectified-monomial"];
 /** Radii of the worst case, when the layer has not moved by itself. */
 const RADIUS = 0.1;
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
 /** Signs of what goes into activations: how many have changed since the start, and how many could have. */
 export const signsMonitor: MonitorKind = {
@@ -16,11 +17,14 @@ export const signsMonitor: MonitorKind = {
   about: "activation signs changed since the start, and the worst case for a change of weights as large",
   share: CHEAP,
   make(observation) {
-    observation.tape(1);
+    const tape = observation.tape(1);
     const { graph, n, theory, layers, compute } = observation;
     const nodes = graph.nodes.filter(({ operation }) => KINKED.includes(operation.name));
     const entries = ({ inputs }: GraphNode): number => n * graph.sizes[inputs[0]!]!;
+    // A network that has seen no batch has no statistics yet: at the start it has those of these samples.
+    tape.training = true;
     const before = observation.forwardAt([observation.initial], 1);
+    tape.training = false;
     const signs = nodes.map((node) => {
       const x = before.values[node.inputs[0]!]![0]!;
       return Uint8Array.from({ length: entries(node) }, (_, k) => Number(x[k] > 0));
@@ -30,13 +34,17 @@ export const signsMonitor: MonitorKind = {
       ({ node }) => node.operation.rows === 1 && nodes.some((k) => k.inputs[0] === node.output),
     );
     return {
-      work: { passes: n, touches: 10, fixed: 5e7 + SPECTRAL_NORM * layers.length },
+      // Numbers are compared one by one, and sorted for the worst case.
+      work: {
+        passes: n,
+        touches: 1 + SPECTRAL_TOUCHES,
+        fixed: 20_000 + 2 * sum(nodes.map(entries)) + 60 * n * sum(fed.map(({ rows }) => rows)),
+      },
       cost: "one forward pass over the probed samples, a spectral norm for each layer",
       observe() {
         observation.refresh();
-        const distances = layerDistances(compute, layers, observation.theta, observation.initial);
-        const omega = Math.max(0, ...distances.map(({ spectral }) => spectral));
-        const tape = observation.forward();
+        const { distances, radius: omega } = observation;
+        observation.forward();
         const changed = nodes.map((node, k): Measurement => {
           const x = tape.values[node.inputs[0]!]![0]!;
           const old = signs[k]!;

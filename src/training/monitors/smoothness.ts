@@ -1,9 +1,10 @@
 import { randomStream } from "../../base/random.ts";
 import type { RealArray } from "../../compute/types.ts";
 import type { Measurement } from "../monitor.ts";
-import { COSTLY, type MonitorKind, SPECTRAL_NORM } from "./kind.ts";
+import type { TheoryScale } from "./forms.ts";
+import { COSTLY, type MonitorKind, SPECTRAL_TOUCHES } from "./kind.ts";
 import type { Observation } from "./observation.ts";
-import { beside, STATEMENTS, type TheoryScale } from "./theory.ts";
+import { beside, STATEMENTS } from "./theory.ts";
 import { spectralNorm } from "./weights.ts";
 
 /** Spectral norms of the changes. */
@@ -43,8 +44,7 @@ export const smoothnessMonitor: MonitorKind = {
     const direction = scope.f64(graph.parameters);
     const moved = scope.f64(graph.parameters);
     const scale = trainer.data.loss.name === "squared" ? theory : null;
-    const remainder = (loss: number, radius: number): number => {
-      const factor = radius / tupleNorm(observation, direction);
+    const remainder = (loss: number, factor: number): number => {
       let slope = 0;
       for (let k = 0; k < moved.length; k++) {
         moved[k] = theta[k] + factor * direction[k];
@@ -56,8 +56,9 @@ export const smoothnessMonitor: MonitorKind = {
     return {
       work: {
         passes: (3 + 2 * RADII.length) * n,
-        touches: 60,
-        fixed: 1e8 + 2 * RADII.length * SPECTRAL_NORM * layers.length,
+        // Random directions are drawn, and their spectral norms are slow to converge.
+        touches: 40 + 2 * 4 * SPECTRAL_TOUCHES,
+        fixed: 400_000,
       },
       cost: `gradient and ${2 * RADII.length} forward passes of the probed samples`,
       observe() {
@@ -71,10 +72,11 @@ export const smoothnessMonitor: MonitorKind = {
             for (let k = from; k < from + height * cols; k++)
               direction[k] = way === "gradient" ? -gradient[k] : normal();
           }
+          const norm = tupleNorm(observation, direction);
           for (const radius of RADII) {
             const bound = scale === null ? null : semiSmoothBound(scale, n, loss, radius);
             const name = `semi-smoothness-${way}-${radius}`;
-            rows.push(beside(name, remainder(loss, radius), bound, STATEMENTS.semiSmooth));
+            rows.push(beside(name, remainder(loss, radius / norm), bound, STATEMENTS.semiSmooth));
           }
         }
         return rows;

@@ -1,40 +1,5 @@
-import type { RealArray } from "../../compute/types.ts";
-import type { NetworkGraph, ParameterRange } from "../../network/deep/index.ts";
+import type { Compute, RealArray } from "../../compute/types.ts";
 import type { Measurement } from "../monitor.ts";
-import { affineOf, weightLayers } from "./weights.ts";
-
-/** Width m, trained hidden matrices L and outputs c of a network that the theorems of arXiv:1811.03962 speak of. */
-export interface TheoryScale {
-  readonly width: number;
-  readonly depth: number;
-  readonly outputs: number;
-}
-
-/**
- * The sizes of the fully connected network of the paper, when the graph is one: relu layers of one width without biases,
- * A, W ~ N(0, 2/m) and B ~ N(0, 1/c), of which the hidden W are trained; null for all others.
- */
-export function theoryScale(graph: NetworkGraph, trained: readonly ParameterRange[]): TheoryScale | null {
-  const weighted = graph.nodes.flatMap((node) => {
-    const affine = affineOf(node);
-    return affine === null ? [] : [affine];
-  });
-  const alternates = graph.nodes.every(({ operation, inputs, output }, k) => {
-    const isWeighted = k % 2 === 0;
-    return output === k + 1 && inputs[0] === k && operation.name === (isWeighted ? "dense" : "relu");
-  });
-  const depth = weighted.length - 2;
-  if (!alternates || graph.nodes.length % 2 === 0 || depth < 1) return null;
-  const [width, outputs] = [weighted[0]!.width, weighted.at(-1)!.width];
-  const isDrawn = weighted.every(({ parameters, hasBias, scale, width: rows }, k) => {
-    const variance = k > depth ? 1 / outputs : 2 / width;
-    const std = parameters[0]!.std * scale;
-    return !hasBias && scale === 1 && (k > depth || rows === width) && Math.abs(std * std - variance) < 1e-9 * variance;
-  });
-  const layers = weightLayers(graph, trained);
-  const isHidden = layers.length === depth && layers.every(({ node }, k) => node === graph.nodes[2 * k + 2]);
-  return isDrawn && isHidden ? { width, depth, outputs } : null;
-}
 
 /** What the assumptions on data say of some inputs (n x d). */
 export interface DataSeparation {
@@ -49,28 +14,71 @@ export interface DataSeparation {
 /** Samples that are compared pair by pair; of more, as many evenly spaced ones. */
 const COMPARED = 512;
 
+/** What products of rows may be off by, relative to the squares of their norms. */
+const ROUNDING = 1e-11;
+
 /** Separation and norms of the rows of n x d inputs. */
-export function dataSeparation(inputs: RealArray, n: number, d: number): DataSeparation {
+export function dataSeparation(compute: Compute, inputs: RealArray, n: number, d: number): DataSeparation {
   const count = Math.min(n, COMPARED);
-  const rows = Array.from({ length: count }, (_, k) => Math.floor((k * n) / count) * d);
-  const norms = rows.map((at) => Math.hypot(...inputs.subarray(at, at + d)));
-  let least = Number.POSITIVE_INFINITY;
-  let cosine = 0;
-  for (let i = 0; i < count; i++) {
-    for (let j = 0; j < i; j++) {
-      let square = 0;
-      let dot = 0;
-      for (let k = 0; k < d; k++) {
-        const [a, b] = [inputs[rows[i]! + k], inputs[rows[j]! + k]];
-        square += (a - b) ** 2;
-        dot += a * b;
-      }
-      least = Math.min(least, square);
-      cosine = Math.max(cosine, Math.abs(dot) / (norms[i]! * norms[j]!) || 0);
+  return compute.scope((scope) => {
+    const [rows, gram] = [scope.f64(count * d), scope.f64(count * count)];
+    for (let k = 0; k < count; k++) {
+      const at = Math.floor((k * n) / count) * d;
+      rows.set(inputs.subarray(at, at + d), k * d);
     }
-  }
-  const normError = norms.reduce((worst, norm) => Math.max(worst, Math.abs(norm - 1)), 0);
-  return { separation: Math.sqrt(least), normError, cosine };
+    compute.gemm(false, true, count, count, d, 1, rows, d, rows, d, 0, gram, count);
+    const norms = Array.from({ length: count }, (_, k) => compute.norm2(d, rows.subarray(k * d, (k + 1) * d)));
+    const squared = (i: number, j: number): number => {
+      let square = 0;
+      for (let k = 0; k < d; k++) square += (rows[i * d + k] - rows[j * d + k]) ** 2;
+      return square;
+    };
+    let least = Number.POSITIVE_INFINITY;
+    let cosine = 0;
+    for (let i = 0; i < count; i++) {
+      for (let j = 0; j < i; j++) {
+        const [dot, size] = [gram[i * count + j], gram[i * count + i] + gram[j * count + j]];
+        cosine = Math.max(cosine, Math.abs(dot) / (norms[i]! * norms[j]!) || 0);
+        // Differences of products cancel for rows that are close: these are subtracted one by one.
+        if (size - 2 * dot - ROUNDING * size < least) least = Math.min(least, squared(i, j));
+      }
+    }
+    const normError = norms.reduce((worst, norm) => Math.max(worst, Math.abs(norm - 1)), 0);
+    return { separation: Math.sqrt(least), normError, cosine };
+  });
+}
+
+/** What the assumptions say of inputs that are patches one after the other. */
+export interface PatchSeparation {
+  /** Least distance of two inputs in that of their patches where they differ most; Infinity with fewer than two. */
+  readonly separation: number;
+  /** Largest | ||patch|| - 1 |. */
+  readonly normError: number;
+}
+
+/** Numbers that patches may be compared by. */
+const PATCH_WORK = 3e7;
+
+/** Separation and norms of n inputs of so many patches of d numbers. */
+export function patchSeparation(inputs: RealArray, n: number, patches: number, d: number): PatchSeparation {
+  const size = patches * d;
+  const count = Math.min(n, COMPARED, Math.max(2, Math.floor(Math.sqrt((2 * PATCH_WORK) / size))));
+  const rows = Array.from({ length: count }, (_, k) => Math.floor((k * n) / count) * size);
+  const squared = (a: number, b: number | null): number => {
+    let square = 0;
+    for (let k = 0; k < d; k++) square += (inputs[a + k] - (b === null ? 0 : inputs[b + k])) ** 2;
+    return square;
+  };
+  let [least, normError] = [Number.POSITIVE_INFINITY, 0];
+  rows.forEach((row, i) => {
+    for (let p = 0; p < size; p += d) normError = Math.max(normError, Math.abs(Math.sqrt(squared(row + p, null)) - 1));
+    for (const other of rows.slice(0, i)) {
+      let most = 0;
+      for (let p = 0; p < size; p += d) most = Math.max(most, squared(row + p, other + p));
+      least = Math.min(least, most);
+    }
+  });
+  return { separation: Math.sqrt(least), normError };
 }
 
 /** A row without a statement. */
@@ -90,6 +98,11 @@ export function beside(
   return { name, layer, value, bound, constant: value / bound, statement, status };
 }
 
+/** A row of what a statement speaks of without a number of its own. */
+export function stated(name: string, value: number, [statement, status]: Statement): Measurement {
+  return { name, layer: null, value, bound: null, constant: null, statement, status };
+}
+
 /** A statement with its exact place, and whether it was read in the source, recalled, or derived. */
 export type Statement = readonly [text: string, status: "verified" | "recalled" | "derived"];
 
@@ -103,6 +116,15 @@ export const STATEMENTS = {
   forwardProduct: [`${ALS}, Lemma 7.3: ||W_b D_(b-1) ... D_a W_a||_2 <= O(sqrt(L))`, "recalled"],
   backwardProduct: [`${ALS}, Lemma 7.4: ||B D_L W_L ... D_a W_a||_2 <= O(sqrt(m / c))`, "recalled"],
   signs: [`${ALS}, Lemma 8.2: ||D - D0||_0 <= O(m omega^(2/3) L)`, "recalled"],
+  steps: [`${ALS}, proof of Theorem 1: T = Theta(n^6 L^2 / delta^2 log(1 / eps))`, "recalled"],
+  stepsPatches: [`${ALS}, Theorem 7: T = poly(n, L, S) / delta^2 log(1 / eps)`, "recalled"],
+  stepsResidual: [`${ALS}, Theorem 8: T = poly(n, L) / delta^2 log(1 / eps)`, "recalled"],
+  patches: [`${ALS}, convolutional networks: patches of norm 1, a patch of any two inputs delta apart`, "recalled"],
+  residualLeast: [`${ALS}, residual networks: 1 / tau >= L log m`, "recalled"],
+  residualMost: [`${ALS}, residual networks: 1 / tau <= L^2 log^2 m`, "recalled"],
+  patchNorm: ["||h_l|| = sqrt(S) at the start in the limit of infinite width, for S patches of norm 1", "derived"],
+  residualNormLeast: ["E ||h_l||^2 >= 1 at the start, for inputs of norm 1", "derived"],
+  residualNormMost: ["E ||h_l||^2 <= (1 + 2 tau^2)^l at the start, for inputs of norm 1", "derived"],
   adversary: [
     "a rank-one change of spectral norm omega flips at most (3 omega^2 / pi)^(1/3) of the neurons",
     "derived",

@@ -1,11 +1,11 @@
 import type { RealArray } from "../../compute/types.ts";
 import { taylorModel } from "../../tangent/index.ts";
 import type { Measurement } from "../monitor.ts";
-import { Trainer } from "../trainer.ts";
-import { CHEAP, type MonitorKind, SPECTRAL_NORM } from "./kind.ts";
+import { Trainer, type TrainingCheckpoint } from "../trainer.ts";
+import { CHEAP, type MonitorKind, SPECTRAL_TOUCHES } from "./kind.ts";
 import type { Observation } from "./observation.ts";
 import { beside, plain, STATEMENTS } from "./theory.ts";
-import { affineOf, layerDistances } from "./weights.ts";
+import { affineOf } from "./weights.ts";
 
 /** The network beside its linearization at the start, both at the parameters now. */
 export const linearizationMonitor: MonitorKind = {
@@ -13,37 +13,47 @@ export const linearizationMonitor: MonitorKind = {
   about: "distance of the network from its linearization at the start, both at the same parameters",
   share: CHEAP,
   make(observation) {
-    const { graph, n, theta, initial, scope, compute, layers, theory, outputs } = observation;
+    const { graph, n, theta, initial, scope, theory, outputs, trainer } = observation;
     for (const orders of [1, 2]) observation.tape(orders);
     const change = scope.f64(graph.parameters);
     const [now, then] = [scope.f64(graph.parameters), scope.f64(graph.parameters)];
+    /** Gradient of the sum of the first outputs of all samples, by the tape's last forward pass. */
+    const gradient = (at: Float64Array, out: Float64Array): void => {
+      const tape = observation.tape(1);
+      tape.outputAdjoint[0]!.fill(0);
+      for (let i = 0; i < n; i++) tape.outputAdjoint[0]![i * outputs] = 1;
+      out.fill(0);
+      tape.backward(n, [at], [out]);
+    };
+    let isKnown = false;
     return {
-      work: { passes: 9 * n, touches: 30, fixed: 1e8 + SPECTRAL_NORM * layers.length },
-      cost: "four passes over the probed samples",
+      work: { passes: 6 * n, touches: 5 + SPECTRAL_TOUCHES, fixed: 100_000 },
+      cost: "a forward and a backward pass over the probed samples, and the derivative at the start",
       observe(): Measurement[] {
         observation.refresh();
-        for (let k = 0; k < change.length; k++) change[k] = theta[k] - initial[k];
-        const omega = Math.max(0, ...layerDistances(compute, layers, theta, initial).map((one) => one.spectral));
-        /** Gradient of the sum of the first outputs of all samples, by the tape's last forward pass. */
-        const gradient = (at: Float64Array, out: Float64Array): void => {
-          const tape = observation.tape(1);
-          tape.outputAdjoint[0]!.fill(0);
-          for (let i = 0; i < n; i++) tape.outputAdjoint[0]![i * outputs] = 1;
-          out.fill(0);
-          tape.backward(n, [at], [out]);
-        };
-        observation.forwardAt([initial], 1);
-        gradient(initial, then);
+        const omega = observation.radius;
+        // Running statistics change what the network was at its start.
+        if (!isKnown || graph.state > 0) {
+          observation.forwardAt([initial], 1);
+          gradient(initial, then);
+          isKnown = true;
+        }
         const values = observation.forward().output[0]!;
         gradient(theta, now);
+        for (let k = 0; k < change.length; k++) change[k] = theta[k] - initial[k];
         const line = observation.forwardAt([initial, change], 2).output;
         let difference = 0;
         for (let k = 0; k < n * outputs; k++) {
           difference = Math.max(difference, Math.abs(values[k] - line[0]![k] - line[1]![k]));
         }
-        const turned = Math.sqrt(
-          observation.squaredNorm(now.map((value, k) => value - then[k])) / observation.squaredNorm(then),
-        );
+        let [turn, square] = [0, 0];
+        for (const { from, count } of trainer.model.trained) {
+          for (let k = from; k < from + count; k++) {
+            turn += (now[k] - then[k]) ** 2;
+            square += then[k] * then[k];
+          }
+        }
+        const turned = Math.sqrt(turn / square);
         const bounds =
           theory === null || omega === 0
             ? [null, null]
@@ -70,6 +80,11 @@ function companion<A extends RealArray>(
   return new Trainer(taylor, data, settings, compute, allocate);
 }
 
+/** A checkpoint as arrays. */
+function saved({ step, theta, state, memory }: TrainingCheckpoint): readonly RealArray[] {
+  return [Float64Array.of(step), theta, state, ...memory];
+}
+
 /** Linearized and quadratic networks that are trained side by side. */
 export const trajectoriesMonitor: MonitorKind = {
   name: "trajectories",
@@ -86,6 +101,16 @@ export const trajectoriesMonitor: MonitorKind = {
     const theirs = scope.f64(n * outputs);
     return {
       work: { touches: 10 },
+      save: () => companions.flatMap((other) => saved(other.checkpoint())),
+      restore(arrays) {
+        // All of them have the same number of arrays.
+        const each = arrays.length / companions.length;
+        if (!(each > 2)) return;
+        companions.forEach((other, k) => {
+          const [step, theta, state, ...memory] = arrays.slice(k * each, (k + 1) * each);
+          other.restore({ step: step![0]!, theta: theta!, state: state!, memory });
+        });
+      },
       cost: "about nine steps for each step, whatever the pace; none with weight decay",
       observe(step) {
         observation.refresh();
@@ -105,8 +130,13 @@ export const trajectoriesMonitor: MonitorKind = {
             difference += (values[i] - theirs[i]) ** 2;
             moved += (values[i] - start[i]) ** 2;
           }
-          const apart = observation.squaredNorm(theta.map((value, i) => value - initial[i] - other.theta[i]));
-          const travelled = observation.squaredNorm(theta.map((value, i) => value - initial[i]));
+          let [apart, travelled] = [0, 0];
+          for (const { from, count } of trainer.model.trained) {
+            for (let i = from; i < from + count; i++) {
+              apart += (theta[i] - initial[i] - other.theta[i]) ** 2;
+              travelled += (theta[i] - initial[i]) ** 2;
+            }
+          }
           const root = Math.sqrt(difference / n);
           return [
             beside(`${name}-distance`, root, k === 0 ? bound : null, STATEMENTS.trajectory),

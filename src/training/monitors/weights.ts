@@ -63,10 +63,8 @@ export function layerDistances(
     compute.scope((scope) => {
       const change = scope.f64(rows * cols);
       for (let k = 0; k < change.length; k++) change[k] = scale * (theta[from + k] - initial[from + k]);
-      return {
-        frobenius: compute.norm2(change.length, change),
-        spectral: spectralNorm(compute, rows, cols, change),
-      };
+      const frobenius = compute.norm2(change.length, change);
+      return { frobenius, spectral: frobenius === 0 ? 0 : spectralNorm(compute, rows, cols, change) };
     }),
   );
 }
