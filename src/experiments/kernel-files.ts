@@ -2,7 +2,7 @@ import { z } from "zod";
 import { littleEndianBytes, littleEndianValues, npyHeader } from "../data/npy.ts";
 import { exists, readBytes, writeFileAtomic } from "../platform/index.ts";
 import { openPositioned, removeFile, renameFile } from "../platform/positioned-file.ts";
-import { bytesOf, type KernelName, type Precision } from "../tangent/index.ts";
+import { bytesOf, type KernelName, type Precision } from "../tangent/types.ts";
 
 /** The npy files of kernels while they are made: under temporary names, with a record of how far they are. */
 export interface KernelFiles {

@@ -66,6 +66,21 @@ export function operatorOf(compute: Compute, { rows, cols, data }: Matrix): Symm
   return { size: rows, apply: (x, out) => whole.gemv(false, 1, x, 0, out) };
 }
 
+/** W^1/2 K W^1/2 for an operator K and sample weights; K itself for null. */
+export function weightedOperator(operator: SymmetricOperator, weights: Float64Array | null): SymmetricOperator {
+  if (weights === null) return operator;
+  const roots = weights.map(Math.sqrt);
+  const scaled = new Float64Array(operator.size);
+  return {
+    size: operator.size,
+    apply(x, out) {
+      for (let i = 0; i < scaled.length; i++) scaled[i] = roots[i]! * x[i]!;
+      operator.apply(scaled, out);
+      for (let i = 0; i < scaled.length; i++) out[i] = roots[i]! * out[i]!;
+    },
+  };
+}
+
 /** The largest eigenvalue of a symmetric operator by the Lanczos method; at most `steps` products. */
 export function largestEigenvalue(compute: Compute, operator: SymmetricOperator, steps: number): number {
   const options = { tolerance: 1e-9, maxSteps: Math.min(operator.size, steps) };

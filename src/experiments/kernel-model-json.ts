@@ -18,6 +18,10 @@ export const kernelFitJsonSchema = z.object({
     outputs: z.int(),
     loss: z.literal("squared"),
     architecture: z.string(),
+    /** Column of sample weights; null without them. With weights, K is W^1/2 K W^1/2 in everything said of the kernel matrix below. */
+    weights: z.string().nullable(),
+    /** Training rows with a weight above zero. */
+    countedRows: z.int(),
     /** Added to the diagonal of the kernel matrix. */
     ridge: z.number(),
     ridgeChosen: z.boolean(),
@@ -25,7 +29,7 @@ export const kernelFitJsonSchema = z.object({
   result: z.object({
     status: z.enum(["exact", "interrupted"]),
     method: z.enum(["spectrum", "cholesky"]),
-    /** Mean squared leave-one-out error over the entries of the coded targets. */
+    /** Mean squared leave-one-out error over the entries of the coded targets, with the weights. */
     leaveOneOutError: z.number(),
     /** Every ridge that was tried; an error of null: not positive definite in f64. */
     ridges: z.array(z.object({ ridge: z.number(), leaveOneOutError: z.number().nullable() })),

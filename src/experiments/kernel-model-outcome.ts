@@ -11,6 +11,7 @@ import { kernelModelCard } from "./kernel-model-card.ts";
 import type { KernelFitJson } from "./kernel-model-json.ts";
 import { kernelReport } from "./kernel-model-report.ts";
 import type { KernelFitSettings } from "./kernel-model-settings.ts";
+import type { CountedRows } from "./kernel-weights.ts";
 import type { Metrics } from "./metrics.ts";
 import { reportFiles } from "./report-files.ts";
 import { VERSION } from "./version.ts";
@@ -31,6 +32,8 @@ export interface KernelRecord {
   /** The same as it was given, or the name of its file. */
   readonly shownArchitecture: string;
   readonly regression: KernelRegression;
+  /** The training rows with a weight above zero. */
+  readonly counted: CountedRows;
   /** Outputs on the training and on the held-out rows. */
   readonly fitted: Matrix;
   readonly test: Matrix | null;
@@ -52,7 +55,8 @@ export function noiseOf({ ridge, signalVariance }: KernelRegression, { classes, 
 }
 
 function kernelJson(record: KernelRecord): KernelFitJson {
-  const { settings, dataset, kernel, regression, summary, evaluation, leaveOneOut, baselines, backend } = record;
+  const { settings, dataset, kernel, regression, counted, summary, evaluation, leaveOneOut, baselines, backend } =
+    record;
   const { X } = dataset.train;
   const { ridge, method, error, points, jitter, effectiveDimension, eigenvalues, dual } = regression;
   return {
@@ -67,6 +71,8 @@ function kernelJson(record: KernelRecord): KernelFitJson {
       outputs: dual.cols,
       loss: "squared",
       architecture: record.architectureText,
+      weights: settings.weights ?? null,
+      countedRows: counted.X.rows,
       ridge,
       ridgeChosen: (settings.ridge ?? "auto") === "auto",
     },
@@ -81,7 +87,7 @@ function kernelJson(record: KernelRecord): KernelFitJson {
       jitter,
       effectiveDimension,
       alignment: summary.alignment,
-      meanDiagonal: summary.trace / X.rows,
+      meanDiagonal: summary.trace / counted.X.rows,
       largestEigenvalue: record.largestEigenvalue,
       smallestEigenvalue: eigenvalues?.[0] ?? null,
       largestStep: 2 / record.largestEigenvalue,
@@ -100,7 +106,7 @@ function kernelJson(record: KernelRecord): KernelFitJson {
 
 /** What a kernel regression is, in plain sentences, the headline first. The architecture is for people. */
 export function kernelVerdict({ model, problem, result }: KernelFitJson, architecture: string): string[] {
-  const { ridge, ridgeChosen, rows } = problem;
+  const { ridge, ridgeChosen, countedRows } = problem;
   const name = model === "ntk" ? "tangent kernel" : "covariance";
   const meaning =
     model === "ntk"
@@ -115,7 +121,7 @@ export function kernelVerdict({ model, problem, result }: KernelFitJson, archite
   return [
     `Kernel regression, solved exactly: ridge ${shown(ridge)}, ${how}.`,
     `The kernel is the ${name} of ${architecture} with infinitely wide layers: ${meaning}.`,
-    `The ridge lets ${shown(result.effectiveDimension)} of ${rows} directions pass.`,
+    `The ridge lets ${shown(result.effectiveDimension)} of ${countedRows} directions pass.`,
   ];
 }
 
@@ -128,8 +134,8 @@ function contentHash({ settings, dataset, architectureText }: KernelRecord): str
 
 /** The JSON, the verdict and the files of a kernel regression. */
 export function makeKernelOutcome(record: KernelRecord): KernelOutcome {
-  const { dataset, kernel, architecture, regression, evaluation, baselines, interrupted } = record;
-  const { preprocessing, target, train } = dataset;
+  const { dataset, kernel, architecture, regression, counted, evaluation, baselines, interrupted } = record;
+  const { preprocessing, target } = dataset;
   const json = kernelJson(record);
   const verdict = kernelVerdict(json, record.shownArchitecture);
   const { ridge, dual, intercept, signalVariance } = regression;
@@ -137,7 +143,8 @@ export function makeKernelOutcome(record: KernelRecord): KernelOutcome {
     kernel,
     architecture,
     ridge,
-    inputs: train.X,
+    inputs: counted.X,
+    ...(counted.weights === null ? {} : { weights: counted.weights }),
     dual,
     intercept,
     signalVariance,

@@ -63,6 +63,7 @@ function problemTable(
       ["features", problem.features],
       ["kernel", model],
       ["network", problem.architecture],
+      ...(problem.weights === null ? [] : [["sample weights", problem.weights]]),
       ["ridge", problem.ridge],
       ["ridge as a share of the mean diagonal", problem.ridge / result.meanDiagonal],
       ["effective dimension at this ridge", result.effectiveDimension],

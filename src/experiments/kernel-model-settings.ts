@@ -57,7 +57,7 @@ export function findContradiction(
   settings: AnyFitSettings,
   resumes: boolean,
 ): { readonly key: string; readonly message: string } | null {
-  const { model = "relu", loss, weights } = settings;
+  const { model = "relu", loss } = settings;
   if (model === "relu") {
     const key = (["arch", "ridge"] as const).find((name) => settings[name] !== undefined);
     return key === undefined ? null : { key, message: "is about kernel regression: add --model ntk" };
@@ -68,6 +68,5 @@ export function findContradiction(
   if (odd === "beta" || odd === "betaRatio") return without(odd, "its penalty is --ridge");
   if (odd !== undefined) return without(odd, "it is solved in closed form");
   if (loss !== "auto" && loss !== "squared") return without("loss", "kernel regression has the squared loss");
-  if (weights !== undefined) return without("weights", "its rows count alike");
   return resumes ? without("resume", "it has no checkpoints") : null;
 }

@@ -1,5 +1,5 @@
 import { ConfigError, DataError } from "../base/errors.ts";
-import type { Matrix } from "../base/matrix.ts";
+import { type Matrix, takeRows } from "../base/matrix.ts";
 import { type Compute, createCompute } from "../compute/index.ts";
 import type { Dataset } from "../data/index.ts";
 import { architectureText } from "../network/architecture/index.ts";
@@ -18,11 +18,19 @@ import { principalComponents } from "./baselines.ts";
 import { evaluate, fitBaselines } from "./evaluation.ts";
 import { FitCancelled, type FitEvent } from "./fit-types.ts";
 import { readArchitecture } from "./kernel.ts";
-import { kernelMatrix, largestEigenvalue, MEMORY_ROWS, operatorOf, tableEngine } from "./kernel-matrix.ts";
+import {
+  kernelMatrix,
+  largestEigenvalue,
+  MEMORY_ROWS,
+  operatorOf,
+  tableEngine,
+  weightedOperator,
+} from "./kernel-matrix.ts";
 import { type KernelOutcome, type KernelRecord, makeKernelOutcome } from "./kernel-model-outcome.ts";
 import { DEFAULT_ARCHITECTURE, type KernelFitSettings } from "./kernel-model-settings.ts";
 import { regressOnDisk, type TiledResult, tileBytes } from "./kernel-tiles.ts";
 import { singularityWarnings } from "./kernel-warnings.ts";
+import { countedRows, onAllRows, weightedTargets } from "./kernel-weights.ts";
 import { measureOutputs } from "./measure.ts";
 import { emitData, loadFitData, type PipelineContext } from "./pipeline.ts";
 import { chooseCoding, codeTargets, outputNames } from "./problem.ts";
@@ -79,12 +87,14 @@ function fitDataset(
   const shownArchitecture = settings.arch ?? DEFAULT_ARCHITECTURE;
   const architecture = readArchitecture(shownArchitecture, null);
   const engine = tableEngine(architecture, train.X.cols, kernel);
-  checkSize(train.X.rows, settings.data);
   const coding = chooseCoding("squared", target);
   const names = outputNames(target, "squared");
-  const Y = codeTargets(train.y, coding, names.length, target.columns);
+  const counted = countedRows(train.X, codeTargets(train.y, coding, names.length, target.columns), train.weights);
+  const { X, Y, weights } = counted;
+  checkSize(X.rows, settings.data);
   dataset.notes.forEach(note);
-  singularityWarnings(checkInputs(train.X), architecture, false).forEach(note);
+  if (X.rows < train.X.rows) note(weightlessNote(train.X.rows - X.rows));
+  singularityWarnings(checkInputs(X), architecture, false).forEach(note);
   emit({ kind: "backend", info: compute.info });
   if (compute.warning !== null) note(compute.warning);
   const baselineEnd = started + BASELINE_SHARE * settings.time;
@@ -98,9 +108,10 @@ function fitDataset(
   more.forEach(note);
 
   // 2. The kernel matrix, 3. the regression.
-  let hasRidge = train.X.rows <= SPECTRUM_ROWS;
+  let hasRidge = X.rows <= SPECTRUM_ROWS;
   const options: RegressionOptions = {
     ridge,
+    ...(weights === null ? {} : { weights }),
     // Asked only when a ridge is done.
     expired: () => {
       hasRidge = true;
@@ -112,17 +123,19 @@ function fitDataset(
     },
   };
   const ofKernel = (share: number): void => tell("kernel", share);
-  const isLarge = train.X.rows > MEMORY_ROWS;
-  if (isLarge) note(`the kernel matrix is kept on the disk: ${gigabytes(train.X.rows)} in ${settings.out} for a while`);
+  const isLarge = X.rows > MEMORY_ROWS;
+  if (isLarge) note(`the kernel matrix is kept on the disk: ${gigabytes(X.rows)} in ${settings.out} for a while`);
   const { regression, summary, largestEigenvalue } = isLarge
-    ? regressOnDisk(compute, engine, kernel, train.X, Y, settings.out, options, ofKernel)
-    : regressInMemory(compute, kernelMatrix(compute, engine, kernel, train.X, ofKernel), Y, options);
+    ? regressOnDisk(compute, engine, kernel, X, Y, settings.out, options, ofKernel)
+    : regressInMemory(compute, kernelMatrix(compute, engine, kernel, X, ofKernel), Y, options);
   regressionNotes(regression, settings, cancelled()).forEach(note);
 
   // 4. What it is worth.
-  const model: RegressionModel = { engine, kernel, inputs: train.X, ...regression };
-  const outputs = (X: Matrix): Matrix => (X === train.X ? regression.fitted : regressionOutputs(compute, model, X));
-  const test = dataset.test === null ? null : outputs(dataset.test.X);
+  const model: RegressionModel = { engine, kernel, inputs: X, ...regression };
+  const { fitted, leaveOneOut } = onAllRows(regression, counted, (others) =>
+    regressionOutputs(compute, model, takeRows(train.X, others)),
+  );
+  const test = dataset.test === null ? null : regressionOutputs(compute, model, dataset.test.X);
   const record: KernelRecord = {
     settings,
     dataset,
@@ -131,10 +144,11 @@ function fitDataset(
     architectureText: architectureText(architecture),
     shownArchitecture,
     regression,
-    fitted: regression.fitted,
+    counted,
+    fitted,
     test,
-    evaluation: evaluate(dataset, "scores", (X) => (X === dataset.test?.X ? test! : outputs(X))),
-    leaveOneOut: measureOutputs(target, "scores", regression.leaveOneOut, train.y),
+    evaluation: evaluate(dataset, "scores", (part) => (part === dataset.test?.X ? test! : fitted)),
+    leaveOneOut: measureOutputs(target, "scores", leaveOneOut, train.y),
     baselines,
     summary,
     largestEigenvalue,
@@ -149,13 +163,22 @@ function fitDataset(
 /** The regression with a whole kernel matrix, and what else the matrix says. */
 function regressInMemory(compute: Compute, K: Matrix, Y: Matrix, options: RegressionOptions): TiledResult {
   const regression = kernelRegression(compute, K, Y, options);
-  const readRows = (from: number, count: number) => K.data.subarray(from * K.cols, (from + count) * K.cols);
+  const { weights = null } = options;
+  const readRows = (from: number, count: number): Float64Array => {
+    const rows = K.data.subarray(from * K.cols, (from + count) * K.cols);
+    if (weights === null) return rows;
+    return rows.map((value, k) => value * Math.sqrt(weights[from + Math.floor(k / K.cols)]! * weights[k % K.cols]!));
+  };
+  const operator = weightedOperator(operatorOf(compute, K), weights);
   return {
     regression,
-    summary: summarizeKernel(compute, K.rows, readRows, centered(Y)),
-    largestEigenvalue:
-      regression.eigenvalues?.at(-1) ?? largestEigenvalue(compute, operatorOf(compute, K), LANCZOS_STEPS),
+    summary: summarizeKernel(compute, K.rows, readRows, weights === null ? centered(Y) : weightedTargets(Y, weights)),
+    largestEigenvalue: regression.eigenvalues?.at(-1) ?? largestEigenvalue(compute, operator, LANCZOS_STEPS),
   };
+}
+
+function weightlessNote(count: number): string {
+  return `${count === 1 ? "1 row has" : `${count} rows have`} no weight: measured, but not fitted`;
 }
 
 function gigabytes(rows: number): string {

@@ -83,13 +83,14 @@ function checkDeviations({ target, inputs }: KernelModel): void {
 /** Of the targets of new rows, in their units. */
 function standardDeviations(
   compute: Compute,
-  { ridge, signalVariance }: KernelModel,
+  { ridge, weights, signalVariance }: KernelModel,
   regression: RegressionModel,
   gram: Matrix,
   X: Matrix,
   { columns }: Target,
 ): Matrix {
-  const variances = regressionVariances(compute, regression, { ridge, withIntercept: true }, gram, X);
+  const settings = { ridge, withIntercept: true, ...(weights === undefined ? {} : { weights }) };
+  const variances = regressionVariances(compute, regression, settings, gram, X);
   const c = signalVariance.length;
   const out = matrix(X.rows, c);
   for (let i = 0; i < X.rows; i++) {

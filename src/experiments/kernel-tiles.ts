@@ -17,7 +17,8 @@ import {
   tiledProduct,
   tiledRegression,
 } from "../tangent/index.ts";
-import { largestEigenvalue } from "./kernel-matrix.ts";
+import { largestEigenvalue, weightedOperator } from "./kernel-matrix.ts";
+import { weightedTargets } from "./kernel-weights.ts";
 
 /** Rows of a block: products of such tiles run at full speed, and a panel of them takes a third of a gigabyte at 20,000 rows. */
 const EDGE = 2048;
@@ -67,15 +68,21 @@ export function regressOnDisk(
   };
   try {
     const tiles: TiledKernel = { n: X.rows, edge, kernel: store("kernel.tiles"), factor: store("factor.tiles") };
-    const { trace, norm } = fill(compute, engine, kernel, X, tiles, tick);
-    const T = centered(Y);
-    const inner = tiledProduct(compute, tiles, T).data.reduce((sum, value, k) => sum + value * T.data[k]!, 0);
+    const { weights = null } = options;
+    const { trace, norm } = fill(compute, engine, kernel, X, weights, tiles, tick);
+    const T = weights === null ? centered(Y) : weightedTargets(Y, weights);
+    const U = weights === null ? T : matrix(Y.rows, Y.cols, T.data.map(rootsTimes(weights, Y.cols)));
+    const inner = tiledProduct(compute, tiles, U).data.reduce((sum, value, k) => sum + value * U.data[k]!, 0);
     const summary = summaryOf(compute, { trace, norm, inner }, T);
     const scale = trace > 0 ? trace / X.rows : 1;
     return {
       regression: tiledRegression(compute, tiles, scale, Y, options),
       summary,
-      largestEigenvalue: largestEigenvalue(compute, productWith(compute, tiles), LANCZOS_STEPS),
+      largestEigenvalue: largestEigenvalue(
+        compute,
+        weightedOperator(productWith(compute, tiles), weights),
+        LANCZOS_STEPS,
+      ),
     };
   } finally {
     for (const file of files) file.close();
@@ -83,12 +90,18 @@ export function regressOnDisk(
   }
 }
 
-/** Makes the tiles of the kernel matrix; returns its trace and Frobenius norm. */
+/** Entries, row by row of so many columns, times the roots of the weights of their rows. */
+function rootsTimes(weights: Float64Array, cols: number): (value: number, k: number) => number {
+  return (value, k) => Math.sqrt(weights[Math.floor(k / cols)]!) * value;
+}
+
+/** Makes the tiles of the kernel matrix; returns the trace and the Frobenius norm of it, with weights those of W^1/2 K W^1/2. */
 function fill(
   compute: Compute,
   engine: KernelEngine,
   kernel: KernelName,
   X: Matrix,
+  weights: Float64Array | null,
   { n, edge, kernel: store }: TiledKernel,
   tick: (share: number) => void,
 ): { trace: number; norm: number } {
@@ -102,9 +115,16 @@ function fill(
     for (let i = 0; i <= j; i++) {
       const tile = engine.block(compute, rowsOf(i), i === j ? null : rowsOf(j))[kernel]!;
       store.write(i, j, tile);
-      const sum = tile.reduce((total, value) => total + value * value, 0);
+      const cols = Math.min(edge, n - j * edge);
+      const weight = (block: number, k: number): number => weights?.[block * edge + k] ?? 1;
+      let sum = 0;
+      for (let r = 0; r * cols < tile.length; r++) {
+        let row = 0;
+        for (let s = 0; s < cols; s++) row += weight(j, s) * tile[r * cols + s]! ** 2;
+        sum += weight(i, r) * row;
+        if (i === j) trace += weight(i, r) * tile[r * (cols + 1)]!;
+      }
       squares += i === j ? sum : 2 * sum;
-      if (i === j) for (let r = 0, m = Math.sqrt(tile.length); r < m; r++) trace += tile[r * (m + 1)]!;
       done += 1;
       tick((2 * done) / (blocks * (blocks + 1)));
     }

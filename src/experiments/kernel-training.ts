@@ -1,14 +1,9 @@
 import type { Matrix } from "../base/matrix.ts";
 import { type Compute, outsideMatrix } from "../compute/index.ts";
-import {
-  centered,
-  lanczosResidual,
-  type ResidualSpectrum,
-  stepLimits,
-  summarizeKernel,
-  type Training,
-  timeToShare,
-} from "../tangent/index.ts";
+import { centered, summarizeKernel } from "../tangent/alignment.ts";
+import { type ResidualSpectrum, stepLimits, timeToShare } from "../tangent/convergence.ts";
+import type { Training } from "../tangent/dynamics.ts";
+import { lanczosResidual } from "../tangent/residual-lanczos.ts";
 
 /** How training with a kernel goes: on half the summed squares, from outputs of zero, to centered targets. */
 export interface KernelTraining {

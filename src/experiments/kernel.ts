@@ -11,23 +11,12 @@ import {
   parseArchitecture,
 } from "../network/architecture/index.ts";
 import { now, readBytes, sha256 } from "../platform/index.ts";
-import {
-  checkInputs,
-  empiricalEngine,
-  type GramPlan,
-  gramTiles,
-  type InputChecks,
-  type KernelEngine,
-  type KernelName,
-  makeEngine,
-  type Precision,
-  placeTile,
-  planGram,
-  type SpectrumEnds,
-  spectrumEnds,
-  type Trained,
-  tileEntries,
-} from "../tangent/index.ts";
+// Module by module: reading what a short call has no use for takes longer than its work.
+import { makeEngine } from "../tangent/engine.ts";
+import { type GramPlan, gramTiles, placeTile, planGram, tileEntries } from "../tangent/gram.ts";
+import { checkInputs, type InputChecks } from "../tangent/input-checks.ts";
+import { type SpectrumEnds, spectrumEnds } from "../tangent/spectrum.ts";
+import type { KernelEngine, KernelName, Precision, Trained } from "../tangent/types.ts";
 import { type KernelFiles, openKernelFiles } from "./kernel-files.ts";
 import { flattenedFor, type KernelInputs, readKernelInputs } from "./kernel-inputs.ts";
 import { type KernelTraining, kernelTraining } from "./kernel-training.ts";
@@ -209,10 +198,13 @@ async function prepare(job: KernelJob, report: (event: KernelEvent) => void): Pr
   const problem = { architecture, input: inputs.shape, trained: job.train, kernels };
   const { precision, accumulation } = job;
   const { finite, memory } = job;
-  const engine =
-    finite === undefined
-      ? makeEngine(problem, { precision, ...(accumulation === null ? {} : { accumulation }) })
-      : inMemory(() => empiricalEngine(problem, { ...finite, precision, limitBytes: memory / 2 }));
+  let engine: Prepared["engine"];
+  if (finite === undefined) {
+    engine = makeEngine(problem, { precision, ...(accumulation === null ? {} : { accumulation }) });
+  } else {
+    const { empiricalEngine } = await import("../tangent/empirical/engine.ts");
+    engine = inMemory(() => empiricalEngine(problem, { ...finite, precision, limitBytes: memory / 2 }));
+  }
   for (const text of [...inputs.notes, ...(other?.notes ?? [])]) report({ kind: "note", text });
   const checks = checkInputs(inputs.X);
   const warnings = singularityWarnings(checks, architecture, true);

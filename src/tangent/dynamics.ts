@@ -14,7 +14,7 @@ export interface Training {
 }
 
 /** What the n c entries of the targets divide the gradient by. */
-function divisor({ loss }: Training, entries: number): number {
+export function divisor({ loss }: Training, entries: number): number {
   return loss === "sum" ? 1 : entries;
 }
 
@@ -51,9 +51,15 @@ export function decay(training: Training, entries: number, value: number, time: 
  * zero a kernel between any input and the training inputs vanishes, and this is 0.
  */
 function movement(training: Training, entries: number, value: number, time: number): number {
+  return value === 0 ? 0 : reach(training, entries, value, time);
+}
+
+/** (1 - decay) / value, at an eigenvalue of zero too, where it is the time (or the steps times their size) over the divisor. */
+export function reach(training: Training, entries: number, value: number, time: number): number {
   const left = decay(training, entries, value, time);
-  if (value === 0) return 0;
-  const rate = value / divisor(training, entries);
+  const s = divisor(training, entries);
+  if (value === 0) return ((training.step === "flow" ? 1 : training.step) * time) / s;
+  const rate = value / s;
   const { step } = training;
   if (step === "flow") return -Math.expm1(-rate * time) / value;
   // Small steps lose their digits in 1 - step rate.
@@ -91,7 +97,7 @@ export function trainedOutputs(
   start: Start,
 ): Matrix {
   const entries = start.Y.data.length;
-  const residual = toEigen(compute, eigen, residualOf(eigen, start));
+  const residual = toEigen(compute, eigen, residualOf(eigen.values.length, start));
   const left = eigen.values.map((value) => decay(training, entries, value, time));
   const out = fromEigen(compute, eigen, scaleRows(left, residual));
   for (let k = 0; k < out.data.length; k++) out.data[k] += start.Y.data[k];
@@ -113,7 +119,7 @@ export function testOutputs(
   { kernel, outputs }: TestStart,
 ): Matrix {
   const entries = start.Y.data.length;
-  const residual = toEigen(compute, eigen, residualOf(eigen, start));
+  const residual = toEigen(compute, eigen, residualOf(eigen.values.length, start));
   const moved = eigen.values.map((value) => -movement(training, entries, value, time));
   const out = product(compute, kernel, false, fromEigen(compute, eigen, scaleRows(moved, residual)));
   if (outputs === undefined) return out;
@@ -122,9 +128,9 @@ export function testOutputs(
   return out;
 }
 
-/** f_0 - y. */
-function residualOf({ values }: KernelEigen, { Y, outputs }: Start): Matrix {
-  requireShape("targets", Y, values.length, Y.cols);
+/** f_0 - y, on n inputs. */
+export function residualOf(n: number, { Y, outputs }: Start): Matrix {
+  requireShape("targets", Y, n, Y.cols);
   if (outputs === undefined)
     return matrix(
       Y.rows,

@@ -5,7 +5,18 @@
  */
 export { centered, type KernelSummary, summarizeKernel, summaryOf } from "./alignment.ts";
 export * from "./convergence.ts";
-export * from "./dynamics.ts";
+export {
+  decay,
+  ensembleCovariance,
+  type Posterior,
+  type PriorCovariance,
+  posterior,
+  type Start,
+  type TestStart,
+  type Training,
+  testOutputs,
+  trainedOutputs,
+} from "./dynamics.ts";
 export { type EmpiricalEngineOptions, empiricalEngine } from "./empirical/engine.ts";
 export { empiricalNtk, planEmpirical } from "./empirical/kernel.ts";
 export * from "./empirical/types.ts";
@@ -13,6 +24,7 @@ export { makeEngine } from "./engine.ts";
 export { type GramPlan, gram, gramTiles, placeTile, planGram, tileEntries } from "./gram.ts";
 export { checkInputs, type InputChecks } from "./input-checks.ts";
 export { type KernelEigen, kernelEigen } from "./kernel-eigen.ts";
+export * from "./krylov-dynamics.ts";
 export { checkLimit } from "./limit.ts";
 export {
   byFactorization,

@@ -1,6 +1,6 @@
 import { type Matrix, matrix } from "../base/matrix.ts";
 
-/** What G = (K + ridge)^-1 says about the targets Y (n x c). */
+/** What G = (K + ridge W^-1)^-1, with W the sample weights (1 without them), says about the targets Y (n x c). */
 export interface RidgeSolution {
   readonly ridge: number;
   /** The n diagonal entries of G. */
@@ -19,7 +19,7 @@ export interface RidgeFit {
   readonly fitted: Matrix;
   /** n x c: what the regression on all other rows says of each row. */
   readonly leaveOneOut: Matrix;
-  /** Mean square of its errors, over all entries. */
+  /** Mean square of its errors over all entries, each row with its weight. */
   readonly error: number;
   /**
    * c: what the kernel is to be multiplied by for the covariance of each output as a Gaussian process, such that the leave-one-out errors have mean
@@ -30,15 +30,24 @@ export interface RidgeFit {
 
 /**
  * The regression on Y and its leave-one-out predictions, all n of them, from one solve: the error of row i is dual_i / g_i,
- * with g_i the i-th diagonal entry of the matrix that takes Y to `dual`. With an intercept, that is G - G 1 1' G / (1' G 1).
+ * with g_i the i-th diagonal entry of the matrix that takes Y to `dual`. With an intercept, that is G - G 1 1' G / (1' G 1). Nothing in this
+ * asks the rows to have the same noise: weights change G alone, as ridge / w_i is the noise of row i.
  *
  * Source: Allen's PRESS statistic; Cawley and Talbot, Fast exact leave-one-out cross-validation of sparse least-squares
  * support vector machines (2004), eq. 12, for the intercept.
+ *
+ * @param weights n positive numbers; null: all 1.
  */
-export function ridgeFit({ ridge, diagonal, solved }: RidgeSolution, Y: Matrix, withIntercept: boolean): RidgeFit {
+export function ridgeFit(
+  { ridge, diagonal, solved }: RidgeSolution,
+  Y: Matrix,
+  withIntercept: boolean,
+  weights: Float64Array | null,
+): RidgeFit {
   const { rows: n, cols: c } = Y;
   const width = c + 1;
   const ones = (i: number): number => solved.data[i * width + c];
+  const mass = weights === null ? n : weights.reduce((sum, weight) => sum + weight, 0);
   let total = 0;
   for (let i = 0; i < n; i++) total += ones(i);
   const intercept = new Float64Array(c);
@@ -54,14 +63,15 @@ export function ridgeFit({ ridge, diagonal, solved }: RidgeSolution, Y: Matrix, 
     // A row that nothing else bears on (the only one) is its own prediction.
     const left = withIntercept ? diagonal[i] - ones(i) ** 2 / total : diagonal[i];
     const g = Math.max(left, Number.EPSILON * diagonal[i]);
+    const weight = weights?.[i] ?? 1;
     for (let q = 0; q < c; q++) {
       const y = Y.data[i * c + q];
       const value = solved.data[i * width + q] - intercept[q] * ones(i);
       dual.data[i * c + q] = value;
-      fitted.data[i * c + q] = y - ridge * value;
+      fitted.data[i * c + q] = y - (ridge / weight) * value;
       leaveOneOut.data[i * c + q] = y - value / g;
       signalVariance[q] += ((value / g) * value) / n;
-      error += (value / g) ** 2 / (n * c);
+      error += (weight / mass) * ((value / g) ** 2 / c);
     }
   }
   return { dual, intercept, fitted, leaveOneOut, error, signalVariance };

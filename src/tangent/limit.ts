@@ -24,6 +24,19 @@ export function checkLimit(architecture: Architecture): void {
   walk(architecture, { gaussian: false, fresh: false, linear: true }, "layer");
 }
 
+/**
+ * Checks a residual block inside of `depth` others. Blocks one behind the other take one slot together, however many they are.
+ *
+ * @throws ConfigError when there are no more slots.
+ */
+export function checkNesting(depth: number, slots: number): void {
+  if (depth < slots) return;
+  throw new ConfigError(`a residual block is inside of ${depth} others: ${slots} may be inside of each other`, {
+    code: "kernel-nesting",
+    hint: "put blocks one behind the other: there may be any number of those",
+  });
+}
+
 function walk(architecture: Architecture, from: Features, place: string): Features {
   return architecture.reduce((features, layer, k) => behind(layer, features, `${place} ${k + 1}`), from);
 }

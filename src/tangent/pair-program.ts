@@ -1,6 +1,6 @@
-import { ConfigError } from "../base/errors.ts";
 import { dualNumbers } from "../compute/duals.ts";
 import { PAIR_SLOTS, PAIR_STEP_SIZE, PAIR_STEPS } from "../compute/types.ts";
+import { checkNesting } from "./limit.ts";
 import type { Step } from "./steps.ts";
 import type { Variances } from "./variances.ts";
 
@@ -65,12 +65,7 @@ function entriesOf(step: Step, index: number): Entry[] {
       return [{ code: [PAIR_STEPS[kind], ...parameters], index, numbers }, ...new Array<Entry>(more).fill(room)];
     }
     default:
-      if (step.slot >= PAIR_SLOTS) {
-        throw new ConfigError(`a residual block is inside of ${step.slot} others: ${PAIR_SLOTS} may be nested`, {
-          code: "kernel-nesting",
-          hint: "put blocks one behind the other",
-        });
-      }
+      checkNesting(step.slot, PAIR_SLOTS);
       return [{ code: [PAIR_STEPS[step.kind], step.slot], index, numbers: NONE }];
   }
 }

@@ -57,26 +57,28 @@ export interface VarianceSettings {
   readonly ridge: number;
   /** Whether the regression has an intercept. */
   readonly withIntercept: boolean;
+  /** Of the n training rows; default all 1. */
+  readonly weights?: Float64Array;
 }
 
 /**
- * Predictive variances of new noisy targets at the rows of `tests`, in units of the signal variance: those of the Gaussian process whose
- * covariance is the kernel, with noise `ridge` and, with an intercept, a constant of unknown size (Rasmussen and Williams
- * 2006, eq. 2.26 and 2.42). Takes 8 n^2 bytes of kernel memory, and as many for the kernel matrix.
+ * Predictive variances of new noisy targets of weight 1 at the rows of `tests`, in units of the signal variance: those of the Gaussian
+ * process whose covariance is the kernel, with noise `ridge` / weight and, with an intercept, a constant of unknown size (Rasmussen and
+ * Williams 2006, eq. 2.26 and 2.42). Takes 8 n^2 bytes of kernel memory, and as many for the kernel matrix.
  *
  * @throws RangeError when K + ridge is not positive definite in f64.
  */
 export function regressionVariances(
   compute: Compute,
   { engine, kernel, inputs }: RegressionModel,
-  { ridge, withIntercept }: VarianceSettings,
+  { ridge, withIntercept, weights }: VarianceSettings,
   gram: Matrix,
   tests: Matrix,
 ): Float64Array {
   const n = inputs.rows;
   return compute.scope((scope) => {
     const factor = scope.f64(n * n);
-    if (!factorShifted(compute, gram, ridge, factor)) {
+    if (!factorShifted(compute, gram, ridge, weights ?? null, factor)) {
       throw new RangeError(`the kernel matrix with ridge ${ridge} is not positive definite`);
     }
     // L^-1 1, whose square is 1' G 1.

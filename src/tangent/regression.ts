@@ -2,10 +2,13 @@ import { type Matrix, matrix } from "../base/matrix.ts";
 import type { Compute } from "../compute/types.ts";
 import { fromEigen, type KernelEigen, kernelEigen, scaleRows, toEigen, zeroLevel } from "./kernel-eigen.ts";
 import { type RidgeFit, type RidgeSolution, ridgeFit } from "./leave-one-out.ts";
-import { choleskySolution, spectralSolutions } from "./ridge-solver.ts";
+import { byRoots, choleskySolution, spectralSolutions, weightedKernel } from "./ridge-solver.ts";
 
 /** Rows up to which the whole spectrum is computed: a ridge costs next to nothing then. */
 export const SPECTRUM_ROWS = 4000;
+
+/** Weights that differ more make the smallest rows vanish in the rounding of a spectrum; factorizations do not mix scales. */
+const MOST_SPREAD = 1e6;
 
 /** Ridges along the spectrum, as shares of the mean of K's diagonal: 1e-9 .. 1e2, thirds of decades. */
 const FINE_SHARES = Array.from({ length: 34 }, (_, k) => 10 ** (-9 + k / 3));
@@ -26,6 +29,8 @@ export interface RegressionOptions {
   readonly ridge: number | "auto";
   /** Whether each output has a constant without penalty; default true. */
   readonly intercept?: boolean;
+  /** n positive sample weights, which multiply the squared errors of their rows (2: as if the row were there twice); default all 1. */
+  readonly weights?: Float64Array;
   /** Told the share of the work that is done, in [0, 1]. */
   readonly progress?: (share: number) => void;
   /** Polled after the first ridge; true ends the search with the best so far. */
@@ -47,9 +52,9 @@ export interface KernelRegression extends RidgeFit {
   readonly jitter: number;
   /** Every ridge that was tried, ascending. */
   readonly points: readonly RidgePoint[];
-  /** tr K (K + ridge)^-1: how many directions the ridge lets pass. */
+  /** tr K (K + ridge W^-1)^-1: how many directions the ridge lets pass. */
   readonly effectiveDimension: number;
-  /** All eigenvalues of K, ascending; null where only factorizations were made. */
+  /** All eigenvalues of W^1/2 K W^1/2, ascending; null where only factorizations were made. */
   readonly eigenvalues: Float64Array | null;
 }
 
@@ -67,7 +72,8 @@ export type SolveRidge = (ridge: number, tick: (share: number) => void) => Ridge
 
 /**
  * Ridge regression (and classification: columns of Y that code classes) with a kernel matrix: minimizes
- * ||Y - K A - 1 b'||^2 + ridge tr A' K A. Along the spectrum of K for n up to {@link SPECTRUM_ROWS}, else by Cholesky for each ridge.
+ * ||W^1/2 (Y - K A - 1 b')||^2 + ridge tr A' K A, W the sample weights. Along the spectrum of W^1/2 K W^1/2 for n up to
+ * {@link SPECTRUM_ROWS}; beyond, and for weights of more than six decades, by Cholesky for each ridge.
  *
  * @param K n x n, symmetric, positive semidefinite up to rounding.
  * @param Y n x c.
@@ -77,7 +83,10 @@ export function kernelRegression(compute: Compute, K: Matrix, Y: Matrix, options
   if (K.rows !== K.cols || K.rows !== Y.rows || K.rows === 0) {
     throw new RangeError(`a ${K.rows} x ${K.cols} kernel does not fit ${Y.rows} x ${Y.cols} targets`);
   }
-  if (K.rows <= SPECTRUM_ROWS) return alongSpectrum(compute, K, Y, options);
+  checkTargets(Y, options);
+  const { weights } = options;
+  const isEven = weights === undefined || largestOf(weights) <= MOST_SPREAD * smallestOf(weights);
+  if (K.rows <= SPECTRUM_ROWS && isEven) return alongSpectrum(compute, K, Y, options);
   return factorizedRegression(compute, K, Y, options);
 }
 
@@ -88,37 +97,55 @@ export function factorizedRegression(
   Y: Matrix,
   options: RegressionOptions,
 ): KernelRegression {
-  return byFactorization(meanDiagonal(K), Y, options, (ridge, tick) => choleskySolution(compute, K, Y, ridge, tick));
+  const { weights = null } = options;
+  return byFactorization(meanDiagonal(K, weights), Y, options, (ridge, tick) =>
+    choleskySolution(compute, K, Y, ridge, weights, tick),
+  );
 }
 
-function checkTargets(Y: Matrix, { ridge }: RegressionOptions): void {
+function largestOf(values: Float64Array): number {
+  return values.reduce((most, value) => Math.max(most, value));
+}
+
+function smallestOf(values: Float64Array): number {
+  return values.reduce((least, value) => Math.min(least, value));
+}
+
+function checkTargets(Y: Matrix, { ridge, weights }: RegressionOptions): void {
+  if (weights !== undefined && weights.length !== Y.rows) {
+    throw new RangeError(`${weights.length} sample weights do not fit ${Y.rows} rows`);
+  }
+  if (weights?.every((weight) => weight > 0 && Number.isFinite(weight)) === false) {
+    throw new RangeError("sample weights must be positive and finite: leave out rows without weight");
+  }
   if (!Y.data.every(Number.isFinite)) throw new RangeError("targets must be finite");
   if (ridge !== "auto" && !(ridge >= 0 && Number.isFinite(ridge))) {
     throw new RangeError(`a ridge is at least 0, got ${ridge}`);
   }
 }
 
-/** tr K / n; 1 for the zero matrix, whose ridge has no scale. */
-function meanDiagonal({ rows: n, data }: Matrix): number {
+/** tr W K / n; 1 for the zero matrix, whose ridge has no scale. */
+function meanDiagonal({ rows: n, data }: Matrix, weights: Float64Array | null): number {
   let sum = 0;
-  for (let i = 0; i < n; i++) sum += data[i * (n + 1)];
+  for (let i = 0; i < n; i++) sum += data[i * (n + 1)] * (weights?.[i] ?? 1);
   return sum > 0 ? sum / n : 1;
 }
 
 function alongSpectrum(compute: Compute, K: Matrix, Y: Matrix, options: RegressionOptions): KernelRegression {
-  checkTargets(Y, options);
   options.progress?.(0);
-  const eigen = kernelEigen(compute, K);
+  const { weights = null, intercept = true } = options;
+  const roots = weights?.map(Math.sqrt) ?? null;
+  const eigen = kernelEigen(compute, weightedKernel(K, roots));
   options.progress?.(0.8);
   const { values } = eigen;
   const n = values.length;
-  const scale = meanDiagonal(K);
+  const scale = meanDiagonal(K, weights);
   // Below this, the ridge is lost in the rounding of the spectrum.
   const least = Math.max(zeroLevel(n, values[n - 1]), Number.EPSILON * scale);
   const asked = options.ridge === "auto" ? FINE_SHARES.map((share) => share * scale) : [options.ridge];
   const ridges = [...new Set(asked.map((ridge) => Math.max(ridge, least)))];
-  const fits = spectralSolutions(compute, eigen, Y, ridges).map((solution) =>
-    ridgeFit(solution, Y, options.intercept ?? true),
+  const fits = spectralSolutions(compute, eigen, Y, ridges, roots).map((solution) =>
+    ridgeFit(solution, Y, intercept, weights),
   );
   const points = ridges.map((tried, k): RidgePoint => ({ ridge: tried, error: fits[k]!.error }));
   const ridge = chooseRidge(points);
@@ -126,7 +153,7 @@ function alongSpectrum(compute: Compute, K: Matrix, Y: Matrix, options: Regressi
   options.progress?.(1);
   return {
     ...fits[best]!,
-    dual: seenDual(compute, eigen, Y, fits[best]!.intercept, ridge),
+    dual: seenDual(compute, eigen, Y, fits[best]!.intercept, ridge, roots),
     method: "spectrum",
     ridge,
     jitter: options.ridge === "auto" ? 0 : ridge - options.ridge,
@@ -140,20 +167,28 @@ function alongSpectrum(compute: Compute, K: Matrix, Y: Matrix, options: Regressi
  * The part of the dual coefficients that K sees. Where K is singular and there is no ridge to speak of, the rest is huge and changes nothing
  * but the rounding errors.
  */
-function seenDual(compute: Compute, eigen: KernelEigen, Y: Matrix, intercept: Float64Array, ridge: number): Matrix {
+function seenDual(
+  compute: Compute,
+  eigen: KernelEigen,
+  Y: Matrix,
+  intercept: Float64Array,
+  ridge: number,
+  roots: Float64Array | null,
+): Matrix {
   const inverse = eigen.values.map((value) => (value > 0 ? 1 / (value + ridge) : 0));
   const centered = matrix(
     Y.rows,
     Y.cols,
     Y.data.map((y, k) => y - intercept[k % Y.cols]),
   );
-  return fromEigen(compute, eigen, scaleRows(inverse, toEigen(compute, eigen, centered)));
+  const seen = scaleRows(inverse, toEigen(compute, eigen, byRoots(roots, centered)));
+  return byRoots(roots, fromEigen(compute, eigen, seen));
 }
 
 /**
  * {@link kernelRegression} by a solver for one ridge at a time.
  *
- * @param scale mean of the diagonal of K.
+ * @param scale mean of the diagonal of K, of W K with weights.
  */
 export function byFactorization(
   scale: number,
@@ -163,7 +198,7 @@ export function byFactorization(
 ): KernelRegression {
   checkTargets(Y, options);
   if (!(scale > 0 && Number.isFinite(scale))) throw new RangeError(`the scale of a kernel is positive, got ${scale}`);
-  const { progress = () => {}, expired = () => false, intercept = true } = options;
+  const { progress = () => {}, expired = () => false, intercept = true, weights = null } = options;
   const n = Y.rows;
   const fits = new Map<number, { readonly fit: RidgeFit; readonly trace: number }>();
   const points: RidgePoint[] = [];
@@ -178,8 +213,9 @@ export function byFactorization(
     if (solution === "stopped") return;
     if (solution === null) points.push({ ridge, error: Number.POSITIVE_INFINITY });
     else {
-      const fit = ridgeFit(solution, Y, intercept);
-      fits.set(ridge, { fit, trace: solution.diagonal.reduce((sum, value) => sum + value, 0) });
+      const fit = ridgeFit(solution, Y, intercept, weights);
+      const trace = solution.diagonal.reduce((sum, value, i) => sum + value / (weights?.[i] ?? 1), 0);
+      fits.set(ridge, { fit, trace });
       points.push({ ridge, error: fit.error });
     }
     progress(points.length / planned);

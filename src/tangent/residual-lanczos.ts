@@ -1,14 +1,12 @@
 import type { Compute, SymmetricOperator } from "../compute/index.ts";
 import type { ResidualSpectrum } from "./convergence.ts";
+import { KrylovBasis, tridiagonalEigen } from "./krylov-basis.ts";
 
 /** How a residual is spread over a spectrum, from both sides: losses by `low` are at most, those by `high` at least, the true ones. */
 export interface ResidualBrackets {
   readonly low: ResidualSpectrum;
   readonly high: ResidualSpectrum;
 }
-
-/** A residual of which so little is left is in the space of the basis. */
-const EXHAUSTED = 1e-14;
 
 /**
  * The spectrum of a residual r (n numbers, not zero) of a positive semidefinite operator, by products with it alone: the Lanczos method from
@@ -29,33 +27,15 @@ export function lanczosResidual(
   if (residual.length !== n) throw new RangeError(`a residual of ${residual.length} numbers for size ${n}`);
   return compute.scope((scope) => {
     const limit = Math.min(steps, n);
-    const basis = scope.f64(limit * n);
-    const next = scope.copy(residual);
-    const coefficients = scope.f64(limit);
-    const norm = compute.norm2(n, next);
-    if (!(norm > 0 && Number.isFinite(norm))) throw new RangeError(`a residual of size ${norm} has no spectrum`);
-    const diagonal: number[] = [];
-    const off: number[] = [];
-    let length = norm;
-    let size = 0;
-    let isWhole = false;
-    for (let k = 0; k < limit && !isWhole; k++) {
-      for (let i = 0; i < n; i++) basis[k * n + i] = next[i] / length;
-      const v = basis.subarray(k * n, (k + 1) * n);
-      operator.apply(v, next);
-      size = Math.max(size, compute.norm2(n, next));
-      diagonal.push(compute.dot(n, v, next));
-      // Twice is enough.
-      for (let pass = 0; pass < 2; pass++) {
-        compute.gemv(false, k + 1, n, 1, basis, n, next, 0, coefficients);
-        compute.gemv(true, k + 1, n, -1, basis, n, coefficients, 1, next);
-      }
-      length = compute.norm2(n, next);
-      isWhole = k + 1 === n || length <= EXHAUSTED * size * n;
-      if (!isWhole) off.push(length);
+    const basis = new KrylovBasis(compute, scope, residual);
+    const product = scope.f64(n);
+    while (basis.count < limit && !basis.isWhole) {
+      operator.apply(basis.next(), product);
+      basis.extend(product);
     }
-    const low = quadrature(compute, diagonal, off.slice(0, diagonal.length - 1), norm);
-    if (isWhole) return { low, high: low };
+    const { diagonal, off, norm } = basis;
+    const low = quadrature(compute, diagonal, off.slice(0, -1), norm);
+    if (basis.isWhole) return { low, high: low };
     const closing = radauEntry(diagonal, off);
     return { low, high: quadrature(compute, [...diagonal, closing], off, norm) };
   });
@@ -77,22 +57,11 @@ function quadrature(
   norm: number,
 ): ResidualSpectrum {
   const k = diagonal.length;
-  return compute.scope((scope) => {
-    const a = scope.f64(k * k);
-    diagonal.forEach((value, i) => {
-      a[i * (k + 1)] = value;
-    });
-    off.forEach((value, i) => {
-      a[i * k + i + 1] = value;
-      a[(i + 1) * k + i] = value;
-    });
-    const nodes = scope.f64(k);
-    compute.symmetricEigen(k, a, k, nodes);
-    const largest = nodes[k - 1]!;
-    return {
-      // A node that rounding made negative or tiny is the one at zero.
-      values: Float64Array.from(nodes, (value) => (value <= k * Number.EPSILON * largest ? 0 : value)),
-      weights: Float64Array.from({ length: k }, (_, i) => (norm * a[i]!) ** 2),
-    };
-  });
+  const { values, vectors } = tridiagonalEigen(compute, diagonal, off);
+  const largest = values[k - 1];
+  return {
+    // A node that rounding made negative or tiny is the one at zero.
+    values: values.map((value) => (value <= k * Number.EPSILON * largest ? 0 : value)),
+    weights: Float64Array.from({ length: k }, (_, i) => (norm * vectors[i]) ** 2),
+  };
 }

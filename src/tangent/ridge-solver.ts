@@ -1,6 +1,6 @@
 import { type Matrix, matrix } from "../base/matrix.ts";
 import type { Compute } from "../compute/types.ts";
-import { fromEigen, type KernelEigen, product, toEigen } from "./kernel-eigen.ts";
+import { fromEigen, type KernelEigen, product, scaleRows, toEigen } from "./kernel-eigen.ts";
 import type { RidgeSolution } from "./leave-one-out.ts";
 
 /** Columns of the inverse factor that are made together. */
@@ -19,16 +19,22 @@ export function withOnes({ rows, cols, data }: Matrix): Matrix {
   return out;
 }
 
-/** The solutions for many ridges (all positive) along a spectrum: two products with the eigenvectors for all of them together. */
+/**
+ * The solutions for many ridges (all positive) along a spectrum: two products with the eigenvectors for all of them together.
+ *
+ * @param eigen of K, or of R K R for weights with the roots R: (K + ridge R^-2)^-1 = R (R K R + ridge)^-1 R.
+ * @param roots n square roots of weights; null: all 1.
+ */
 export function spectralSolutions(
   compute: Compute,
   eigen: KernelEigen,
   Y: Matrix,
   ridges: readonly number[],
+  roots: Float64Array | null,
 ): RidgeSolution[] {
   const { values, vectors } = eigen;
   const [n, count] = [values.length, ridges.length];
-  const rhs = toEigen(compute, eigen, withOnes(Y));
+  const rhs = toEigen(compute, eigen, byRoots(roots, withOnes(Y)));
   const width = rhs.cols;
   const inverses = matrix(n, count);
   const scaled = matrix(n, count * width);
@@ -54,13 +60,29 @@ export function spectralSolutions(
       const from = (i * count + r) * width;
       own.data.set(solved.data.subarray(from, from + width), i * width);
     }
-    const diagonal = Float64Array.from({ length: n }, (_, i) => diagonals.data[i * count + r]);
-    return { ridge, diagonal, solved: own };
+    const diagonal = Float64Array.from({ length: n }, (_, i) => diagonals.data[i * count + r] * (roots?.[i] ?? 1) ** 2);
+    return { ridge, diagonal, solved: byRoots(roots, own) };
   });
 }
 
+/** diag(roots) B, in place. */
+export function byRoots(roots: Float64Array | null, B: Matrix): Matrix {
+  return roots === null ? B : scaleRows(roots, B);
+}
+
+/** diag(roots) K diag(roots), anew; K itself without roots. */
+export function weightedKernel(K: Matrix, roots: Float64Array | null): Matrix {
+  if (roots === null) return K;
+  const { rows: n, data } = K;
+  const out = matrix(n, n);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) out.data[i * n + j] = roots[i] * data[i * n + j] * roots[j];
+  }
+  return out;
+}
+
 /**
- * The solution for one ridge by Cholesky, K + ridge = L L': two thirds of n^3 floating-point operations, half of them for the
+ * The solution for one ridge by Cholesky, K + ridge W^-1 = L L': two thirds of n^3 floating-point operations, half of them for the
  * diagonal of the inverse, which is the squared norms of the columns of L^-1. Takes 8 n^2 bytes of kernel memory; of K only the
  * lower triangle is read.
  *
@@ -71,12 +93,13 @@ export function choleskySolution(
   K: Matrix,
   Y: Matrix,
   ridge: number,
+  weights: Float64Array | null,
   tick: Tick = () => {},
 ): RidgeSolution | null {
   const n = K.rows;
   return compute.scope((scope) => {
     const factor = scope.f64(n * n);
-    if (!factorShifted(compute, K, ridge, factor)) return null;
+    if (!factorShifted(compute, K, ridge, weights, factor)) return null;
     tick(0.4);
     const rhs = withOnes(Y);
     const solved = scope.copy(rhs.data);
@@ -101,12 +124,18 @@ export function choleskySolution(
   });
 }
 
-/** Lower Cholesky factor of K + shift into `factor` (n x n); false when it is not positive definite in f64. */
-export function factorShifted(compute: Compute, K: Matrix, shift: number, factor: Float64Array): boolean {
+/** Lower Cholesky factor of K + ridge W^-1 into `factor` (n x n); false when it is not positive definite in f64. */
+export function factorShifted(
+  compute: Compute,
+  K: Matrix,
+  ridge: number,
+  weights: Float64Array | null,
+  factor: Float64Array,
+): boolean {
   const n = K.rows;
   for (let i = 0; i < n; i++) {
     factor.set(K.data.subarray(i * n, i * n + i + 1), i * n);
-    factor[i * n + i] += shift;
+    factor[i * n + i] += ridge / (weights?.[i] ?? 1);
   }
   return compute.cholesky(n, factor, n) === 0;
 }

@@ -31,7 +31,7 @@ function sizeOf({ n, edge }: TiledKernel, k: number): number {
  * Kernel regression with a matrix that is kept in tiles. It works through panels of n x edge numbers, so that a ridge reads every tile
  * about n / (3 edge) times.
  *
- * @param scale mean of the diagonal of K.
+ * @param scale mean of the diagonal of K, of W K with weights.
  */
 export function tiledRegression(
   compute: Compute,
@@ -40,7 +40,8 @@ export function tiledRegression(
   Y: Matrix,
   options: RegressionOptions,
 ): KernelRegression {
-  return byFactorization(scale, Y, options, (ridge, tick) => tiledSolution(compute, tiles, Y, ridge, tick));
+  const { weights = null } = options;
+  return byFactorization(scale, Y, options, (ridge, tick) => tiledSolution(compute, tiles, Y, ridge, weights, tick));
 }
 
 /** The arrays that all steps work in: a panel of a tile for each block, and three tiles. */
@@ -54,7 +55,7 @@ interface Work {
 }
 
 /**
- * The solution for one ridge: K + ridge = U'U block row by block row, each made from those above it; then [Y 1] and the columns of U^-T
+ * The solution for one ridge: K + ridge W^-1 = U'U block row by block row, each made from those above it; then [Y 1] and the columns of U^-T
  * by substitution.
  *
  * @returns null when the matrix is not positive definite in f64.
@@ -64,6 +65,7 @@ function tiledSolution(
   tiles: TiledKernel,
   Y: Matrix,
   ridge: number,
+  weights: Float64Array | null,
   tick: Tick,
 ): RidgeSolution | null {
   const { n, edge } = tiles;
@@ -72,7 +74,8 @@ function tiledSolution(
     const blocks = Math.ceil(n / edge);
     const panel = scope.f64(blocks * edge * edge);
     const work: Work = { tiles, blocks, panel, current: tile(), other: tile(), pivot: tile() };
-    if (!factorize(compute, work, ridge, (share) => tick(0.5 * share))) return null;
+    const shifts = new Float64Array(n).map((_, i) => ridge / (weights?.[i] ?? 1));
+    if (!factorize(compute, work, shifts, (share) => tick(0.5 * share))) return null;
     const solved = solve(compute, scope, work, withOnes(Y));
     const diagonal = inverseDiagonal(compute, work, (share) => tick(0.5 + 0.5 * share));
     return { ridge, diagonal, solved };
@@ -86,7 +89,7 @@ function inPanel({ tiles, panel }: Work, k: number, length: number): Float64Arra
 }
 
 /** Writes U: tile (j, j) holds the lower factor of its block, tile (j, i) U's block above the diagonal. */
-function factorize(compute: Compute, work: Work, ridge: number, tick: Tick): boolean {
+function factorize(compute: Compute, work: Work, shifts: Float64Array, tick: Tick): boolean {
   const { tiles, blocks, current, other, pivot } = work;
   for (let j = 0; j < blocks; j++) {
     const rows = sizeOf(tiles, j);
@@ -95,7 +98,7 @@ function factorize(compute: Compute, work: Work, ridge: number, tick: Tick): boo
       const cols = sizeOf(tiles, i);
       const c = current.subarray(0, rows * cols);
       tiles.kernel.read(j, i, c);
-      if (i === j) for (let r = 0; r < rows; r++) c[r * (rows + 1)] += ridge;
+      if (i === j) for (let r = 0; r < rows; r++) c[r * (rows + 1)] += shifts[j * tiles.edge + r];
       for (let k = 0; k < j; k++) {
         const inner = sizeOf(tiles, k);
         const above = inPanel(work, k, inner * rows);

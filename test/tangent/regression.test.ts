@@ -14,6 +14,7 @@ import {
   tiledRegression,
 } from "../../src/tangent/index.ts";
 import { distance, engineOf, normalMatrix } from "./kernels.ts";
+import { naive, solve } from "./ridge-naive.ts";
 
 let compute: Compute;
 beforeAll(async () => {
@@ -24,38 +25,6 @@ afterAll(() => compute.close());
 /** The regression by factorizations, whatever its size. */
 function factorized(K: Matrix, Y: Matrix, ridge: number | "auto", intercept: boolean): KernelRegression {
   return factorizedRegression(compute, K, Y, { ridge, intercept });
-}
-
-/** Solves A x = b by elimination with pivoting. */
-function solve(A: number[][], b: number[]): number[] {
-  const n = b.length;
-  const rows = A.map((row, i) => [...row, b[i]!]);
-  for (let k = 0; k < n; k++) {
-    const pivot = rows.reduce((best, row, i) => (i > k && Math.abs(row[k]!) > Math.abs(rows[best]![k]!) ? i : best), k);
-    [rows[k], rows[pivot]] = [rows[pivot]!, rows[k]!];
-    for (let i = k + 1; i < n; i++) {
-      const factor = rows[i]![k]! / rows[k]![k]!;
-      for (let j = k; j <= n; j++) rows[i]![j]! -= factor * rows[k]![j]!;
-    }
-  }
-  const x = new Array<number>(n).fill(0);
-  for (let i = n - 1; i >= 0; i--) {
-    let sum = rows[i]![n]!;
-    for (let j = i + 1; j < n; j++) sum -= rows[i]![j]! * x[j]!;
-    x[i] = sum / rows[i]![i]!;
-  }
-  return x;
-}
-
-/** Dual coefficients and then the constant, from the equations K a + ridge a + b = y, 1'a = 0. */
-function naive(K: Matrix, y: readonly number[], kept: readonly number[], ridge: number, intercept: boolean): number[] {
-  const A = kept.map((i) => [
-    ...kept.map((j) => K.data[i * K.cols + j]! + (i === j ? ridge : 0)),
-    ...(intercept ? [1] : []),
-  ]);
-  if (intercept) A.push([...kept.map(() => 1), 0]);
-  const x = solve(A, [...kept.map((i) => y[i]!), ...(intercept ? [0] : [])]);
-  return intercept ? x : [...x, 0];
 }
 
 const network = engineOf("dense(9, b=0.3) relu dense(9) relu dense(1)", 3);

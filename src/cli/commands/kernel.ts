@@ -5,7 +5,7 @@ import type { KernelTraining } from "../../experiments/kernel-training.ts";
 import { defineCommand, jsonSetting, quietSetting } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { backendLine } from "../fit-lines.ts";
-import { formatBytes, formatNumber, formatSeconds, plural, wrap } from "../format.ts";
+import { formatArchitecture, formatBytes, formatNumber, formatSeconds, plural, wrap } from "../format.ts";
 import { progressLine } from "../progress.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -125,13 +125,13 @@ function kernelView(terminal: Terminal): (event: KernelEvent) => void {
   let shown = 0;
   return (event) => {
     const line = (text: string): void => terminal.err(wrap(text, terminal.errColumns - 1, "  ", "    "));
-    if (event.kind === "note") line(event.text);
+    if (event.kind === "note") line(`note: ${event.text}`);
     else if (event.kind === "warning") line(`warning: ${event.text}`);
     else if (event.kind === "plan") {
       const { rows, cols, fileBytes, workBytes, seconds, tiles, resumed } = event;
       const time = seconds < 1 ? "below a second" : `about ${formatSeconds(seconds)}`;
       const gone = resumed === 0 ? "" : ` (${resumed} are there from an interrupted run)`;
-      line(event.architecture);
+      line(formatArchitecture(event.architecture));
       line(
         `${rows} x ${cols} entries, ${plural(tiles, "tile")}${gone}: ${formatBytes(fileBytes)} on the disk, ${formatBytes(workBytes)} of memory at a time, ${time}`,
       );

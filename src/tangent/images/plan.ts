@@ -1,6 +1,6 @@
 import { ConfigError } from "../../base/errors.ts";
 import type { DualKind } from "../../compute/duals.ts";
-import { type ImageStep, isRecorded, recordedLength } from "../../compute/image-program.ts";
+import { IMAGE_SLOTS, type ImageStep, isRecorded, recordedLength } from "../../compute/image-program.ts";
 import {
   type ActivationLayer,
   type Architecture,
@@ -14,7 +14,7 @@ import {
   showShape,
 } from "../../network/architecture/index.ts";
 import { dualActivation } from "../dual-activations.ts";
-import { checkLimit } from "../limit.ts";
+import { checkLimit, checkNesting } from "../limit.ts";
 import { trainedLayers } from "../trained.ts";
 import type { KernelProblem } from "../types.ts";
 import { isOnePixel, windowsOf } from "./geometry.ts";
@@ -236,6 +236,7 @@ class Walk {
   }
 
   private residual(main: Architecture, shortcut: Architecture, shape: Shape, depth: number): void {
+    checkNesting(depth, IMAGE_SLOTS);
     const start = { ...this.at };
     this.emit("save", { at: depth });
     this.through(main, shape, depth + 1);
