@@ -1,6 +1,7 @@
 import { addPartials } from "./team";
 import { axpy, dot, norm1, normInf } from "./vector";
 
+export { projectOnBalls, stepOnBalls } from "./balls";
 export { choleskyBlock, clearUpper } from "./triangular";
 export { threadWorkBytes } from "./gated";
 export { finish, run, serve } from "./team";

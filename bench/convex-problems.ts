@@ -34,6 +34,13 @@ const TABLES: Readonly<Record<string, TableSource>> = {
   heart: { file: "uci/statlog-heart.csv", target: "class", task: "classification", positive: ["1"] },
   sonar: { file: "uci/conn-bench-sonar-mines-rocks.csv", target: "class", task: "classification", positive: ["1"] },
   ionosphere: { file: "raw_uci/ionosphere.csv", target: "class", task: "classification", positive: ["1"] },
+  "tic-tac-toe": {
+    file: resolve(import.meta.dirname, "../examples/tic-tac-toe.csv"),
+    target: "outcome",
+    task: "classification",
+    positive: ["positive"],
+  },
+  monks: { file: "rule/monks1_train.csv", target: "class", task: "classification", positive: ["1"] },
   pima: { file: "uci/pima.csv", target: "class", task: "classification", positive: ["1"] },
   german: { file: "uci/statlog-german-credit.csv", target: "class", task: "classification", positive: ["1"] },
   banknote: { file: "raw_uci/banknote.csv", target: "class", task: "classification", positive: ["1"] },

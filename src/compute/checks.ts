@@ -234,6 +234,7 @@ function checkedReal<A extends RealArray>(
  */
 export function checkedKernels(raw: Kernels, own: Ownership): Kernels {
   const checks = checksOf<Float64Array>(own, Float64Array);
+  const singles = checksOf<Float32Array>(own, Float32Array);
   const { sizes, vector, dense } = checks;
   const words = (kernel: string, name: string, length: number, array: Uint32Array): void => {
     if (!(array instanceof Uint32Array)) throw new TypeError(`${kernel}: ${name} must be a Uint32Array`);
@@ -253,7 +254,7 @@ export function checkedKernels(raw: Kernels, own: Ownership): Kernels {
 
   return {
     ...checkedReal(raw, checks, checks),
-    f32: checkedReal(raw.f32, checksOf<Float32Array>(own, Float32Array), checks),
+    f32: checkedReal(raw.f32, singles, checks),
     gatedForward(n, d, p, x, patterns, v, out) {
       sizes("gatedForward", { n, d, p });
       dense("gatedForward", "X", n, d, x, d);
@@ -282,6 +283,23 @@ export function checkedKernels(raw: Kernels, own: Ownership): Kernels {
       dense("blockSoftThreshold", "V", p, d, v, d);
       if (!(tau >= 0)) throw new RangeError(`blockSoftThreshold: tau must be non-negative, got ${tau}`);
       raw.blockSoftThreshold(p, d, v, tau);
+    },
+    projectOnBalls(rows, cols, b, radii, levels, gains) {
+      sizes("projectOnBalls", { rows, cols });
+      dense("projectOnBalls", "B", rows, cols, b, cols);
+      vector("projectOnBalls", "radii", rows, radii);
+      vector("projectOnBalls", "levels", rows, levels);
+      vector("projectOnBalls", "gains", rows, gains);
+      raw.projectOnBalls(rows, cols, b, radii, levels, gains);
+    },
+    stepOnBalls(rows, cols, rates, h, mean, square, slopes, slack, radii, along) {
+      sizes("stepOnBalls", { rows, cols });
+      for (const [name, array] of Object.entries({ h, mean, square })) {
+        singles.dense("stepOnBalls", name, rows, cols, array, cols);
+      }
+      dense("stepOnBalls", "slopes", rows, cols, slopes, cols);
+      for (const [name, array] of Object.entries({ slack, radii, along })) vector("stepOnBalls", name, rows, array);
+      raw.stepOnBalls(rows, cols, rates, h, mean, square, slopes, slack, radii, along);
     },
     cholesky(n, a, lda) {
       sizes("cholesky", { n });

@@ -140,6 +140,46 @@ export const referenceKernels: Kernels = {
       for (let j = 0; j < d; j++) block[j] = factor === 0 ? 0 : factor * block[j]!;
     }
   },
+  projectOnBalls(rows, cols, b, radii, levels, gains) {
+    for (let j = 0; j < rows; j++) {
+      const row = b.subarray(j * cols, (j + 1) * cols);
+      const radius = radii[j]!;
+      // The level at which the k largest add up to the radius, for the k that makes it largest.
+      const sizes = row.map(Math.abs).sort().reverse();
+      let level = 0;
+      let sum = 0;
+      sizes.forEach((size, k) => {
+        sum += size;
+        level = Math.max(level, (sum - radius) / (k + 1));
+      });
+      levels[j] = level;
+      gains[j] = 0;
+      for (let i = 0; i < cols; i++) {
+        const p = Math.sign(row[i]!) * Math.max(0, Math.abs(row[i]!) - level);
+        gains[j]! += p * (2 * row[i]! - p);
+        row[i] = p;
+      }
+    }
+  },
+  stepOnBalls(rows, cols, { rate, fix, decayMean, decaySquare }, h, mean, square, slopes, slack, radii, along) {
+    for (let j = 0; j < rows; j++) {
+      let norm = 0;
+      let sum = 0;
+      for (let k = j * cols; k < (j + 1) * cols; k++) {
+        norm += h[k]! ** 2;
+        sum += h[k]! * Math.abs(h[k]!) * (slack[j]! * Math.sign(h[k]!) - slopes[k]!);
+      }
+      const inverse = 1 / Math.max(1, norm);
+      along[j] = (sum * inverse) / 2;
+      const pull = norm > 1 ? 2 * along[j]! * inverse : 0;
+      for (let k = j * cols; k < (j + 1) * cols; k++) {
+        const g = radii[j]! * (h[k]! * (slack[j]! * inverse - pull) - slopes[k]! * Math.abs(h[k]!) * inverse);
+        mean[k] = decayMean * mean[k]! + (1 - decayMean) * g;
+        square[k] = decaySquare * square[k]! + (1 - decaySquare) * g * g;
+        h[k]! -= (rate * mean[k]!) / (fix * Math.sqrt(square[k]!) + 1e-9);
+      }
+    }
+  },
   cholesky(n, a, lda) {
     for (let j = 0; j < n; j++) {
       let pivot = a[j * lda + j]!;

@@ -18,6 +18,8 @@ export type KernelExports = {
   choleskyBlock(n: number, a: number, lda: number, work: number): number;
   clearUpper(n: number, a: number, lda: number): void;
   blockSoftThreshold(p: number, d: number, v: number, tau: number): void;
+  projectOnBalls(rows: number, cols: number, b: number, radii: number, levels: number, gains: number): void;
+  stepOnBalls(rows: number, cols: number, ...ratesAndArrays: readonly number[]): void;
   run(control: number, count: number, spaces: number): void;
   serve(control: number, id: number, count: number, spaces: number, seen: number): void;
   finish(control: number): void;

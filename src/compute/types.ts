@@ -208,6 +208,14 @@ export const PAIR_SLOTS = 16;
 /** The 64-bit key of a Philox stream, as two words. */
 export type StreamKey = readonly [number, number];
 
+/** Of Adam (Kingma & Ba, arXiv:1412.6980): h <- h - rate m / (fix sqrt(s) + 1e-9), m and s the decayed moments. */
+export interface AdamRates {
+  readonly rate: number;
+  readonly fix: number;
+  readonly decayMean: number;
+  readonly decaySquare: number;
+}
+
 /** All dense kernels in f64; the arrays are as for {@link RealKernels}. */
 export interface Kernels extends RealKernels<Float64Array> {
   /** The kernels that exist in single precision too; sums are made in f32 unless said. */
@@ -239,6 +247,36 @@ export interface Kernels extends RealKernels<Float64Array> {
   activationPatterns(n: number, d: number, p: number, x: Float64Array, g: Float64Array, out: Uint32Array): void;
   /** Each row v_p of V (P x d) <- max(0, 1 - tau / ||v_p||) v_p, in place (the proximal map of tau sum ||v_p||). */
   blockSoftThreshold(p: number, d: number, v: Float64Array, tau: number): void;
+  /**
+   * Each row b of B (rows x cols) <- its projection p on the ball sum |p_i| <= radius: |b_i| lowered by the level at which
+   * that holds (0 inside the ball), which Newton's method finds from the one in `levels` and leaves there. What a level
+   * removes may be left as a rounding error instead of 0. `gains` <- sum_i p_i (2 b_i - p_i).
+   */
+  projectOnBalls(
+    rows: number,
+    cols: number,
+    b: Float64Array,
+    radii: Float64Array,
+    levels: Float64Array,
+    gains: Float64Array,
+  ): void;
+  /**
+   * A step of Adam, downhill, for points p = radius h |h| / max(1, sum h^2) of such balls, one a row of h (rows x cols; `mean`
+   * and `square` its moments), where the value has the slopes (slack sign(p) - B) / 2, B in `slopes`; in f32 but for sums.
+   * `along` <- sum_i (p_i / radius) (slack sign(p_i) - B_i) / 2, of the points before.
+   */
+  stepOnBalls(
+    rows: number,
+    cols: number,
+    rates: AdamRates,
+    h: Float32Array,
+    mean: Float32Array,
+    square: Float32Array,
+    slopes: Float64Array,
+    slack: Float64Array,
+    radii: Float64Array,
+    along: Float64Array,
+  ): void;
   /**
    * Lower Cholesky factor of the symmetric n x n matrix whose lower triangle is in `a`, in place; the strict upper
    * triangle is set to zero. Returns 0, or k when the leading k x k minor is not positive definite (`a` is then undefined).

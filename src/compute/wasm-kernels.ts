@@ -51,6 +51,14 @@ export function wasmKernels(team: Team, memory: KernelMemory): Kernels {
     blockSoftThreshold(p, d, v, tau) {
       exports.blockSoftThreshold(p, d, v.byteOffset, tau);
     },
+    projectOnBalls(rows, cols, b, radii, levels, gains) {
+      const { byteOffset } = gains;
+      exports.projectOnBalls(rows, cols, b.byteOffset, radii.byteOffset, levels.byteOffset, byteOffset);
+    },
+    stepOnBalls(rows, cols, { rate, fix, decayMean, decaySquare }, h, mean, square, slopes, slack, radii, along) {
+      const arrays = [h, mean, square, slopes, slack, radii, along].map(({ byteOffset }) => byteOffset);
+      exports.stepOnBalls(rows, cols, rate, fix, decayMean, decaySquare, ...arrays);
+    },
     cholesky(n, a, lda) {
       const at = (i: number, j: number): number => a.byteOffset + 8 * (i * lda + j);
       for (let j = 0; j < n; j += PANEL) {

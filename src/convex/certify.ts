@@ -43,6 +43,8 @@ export interface Certification {
   readonly witness: Climb["witness"];
 }
 
+/** Seconds that caps have before other methods. */
+const HEAD_START = 0.25;
 /** The dual point of the network is given up when the gap has not fallen to this part of itself ... */
 const HALVED = 0.6;
 /** ... in so many seconds, or this share of the time so far, whichever is longer. */
@@ -77,7 +79,7 @@ export function* certifyIterate(
   const { core, loss } = context;
   const { objective } = iterate;
   const v = core.freeBias ? withExactSum(iterate.v) : iterate.v;
-  const ladder = new Ladder(compute, core, v, { seed, now, stop, lanes: options.lanes });
+  const ladder = new Ladder(compute, core, v, { seed, now, stop, lanes: options.lanes, headStart: HEAD_START });
   let target = maximumFor(context, iterate, AIM * options.tolerance);
   let bound: LowerBound | null = null;
   const began = now();
@@ -86,7 +88,7 @@ export function* certifyIterate(
   let joint: LowerBound | null = null;
   for (;;) {
     ladder.advance(target);
-    const { maximum, method, witness, finished, transportNodes } = ladder.state(target);
+    const { maximum, method, witness, finished, near, transportNodes } = ladder.state(target);
     const value = dualBound(loss, v, core.y, core.beta, maximum);
     if (bound === null || value > bound.value) bound = { value, v, maximum, method, proof: () => ladder.proof() };
     yield bound;
@@ -96,6 +98,7 @@ export function* certifyIterate(
       if (joint === null && options.repair() && witness.value > core.beta * VIOLATED) return { bound, witness };
       target = witness.value * (1 + MARGIN);
     } else if (finished) return { bound: better(bound, joint), witness: null };
+    if (near) continue;
     const hopeless = joint === null && core.Z.cols > CONES_RANK && gap > HOPELESS && transportNodes >= FIRST_NODES;
     if (gap < HALVED * since.gap) since = { seconds: now(), gap };
     else if (now() - since.seconds > Math.max(PATIENCE_SECONDS, PATIENCE_SHARE * (now() - began))) break;
@@ -119,11 +122,13 @@ function better(a: LowerBound, b: LowerBound | null): LowerBound {
  */
 function* certifyJointly(
   compute: Compute,
-  { core, loss }: ProgramContext,
-  { objective, v }: Iterate,
+  context: ProgramContext,
+  { objective, v }: Pick<Iterate, "objective" | "v">,
   first: LowerBound,
-  { now, stop, seed, tolerance, lanes, left }: CertifyOptions,
+  options: CertifyOptions,
 ): Generator<LowerBound, LowerBound> {
+  const { core, loss } = context;
+  const { now, stop, seed, tolerance, lanes, left } = options;
   const began = now();
   const seconds = left();
   let rounds = 0;
@@ -146,9 +151,13 @@ function* certifyJointly(
     if (found.value - since.value > SETTLED * (objective - found.value)) since = { seconds: now(), value: found.value };
     else if (now() - since.seconds > Math.max(STRETCH_SECONDS, STRETCH_SHARE * (now() - began))) break;
   }
-  if (best === first) return first;
   // What the threads know is brought here: they may end before the proof is written.
-  const result = joint.result();
+  const result = best === first ? null : joint.result();
+  if (joint.lost && lanes !== null && !stop()) {
+    // The threads have ended: on with one, from the best dual point.
+    const from = { objective, v: joint.best?.v ?? v };
+    return better(best, yield* certifyJointly(compute, context, from, first, { ...options, lanes: null }));
+  }
   if (result === null) return first;
   return { ...best, proof: () => outputProof(core, result.v, result.searches) };
 }

@@ -27,7 +27,7 @@ const TRAIN_SHARE = 0.6;
 const SLOW_SHARE = 0.2;
 const SLOW_GAIN = 1e-3;
 /** Where training was cut short, the last solve may take this share of the time so far. */
-const POLISH_SHARE = 0.2;
+const POLISH_SHARE = 0.1;
 /** Exact sweeps take part in training up to this many rows. */
 const QUICK_ROWS = 300;
 /** Candidates added a round when patterns are listed. */

@@ -8,8 +8,12 @@ import { type Compute, createCompute } from "../../src/compute/index.ts";
 import { Lanes } from "../../src/convex/bounds/lanes.ts";
 import type { BoundSearch, SideProblem } from "../../src/convex/bounds/search.ts";
 import { JointDual, transportSearch } from "../../src/convex/bounds/transport/index.ts";
+import { certifyIterate } from "../../src/convex/certify.ts";
 import { solveConvex } from "../../src/convex/index.ts";
 import { lossByName } from "../../src/convex/losses/index.ts";
+import { iterateOf } from "../../src/convex/programs/column-generation.ts";
+import { programContext } from "../../src/convex/programs/context.ts";
+import { reduce } from "../../src/convex/reduction.ts";
 import type { ConvexProblem, Solution } from "../../src/convex/types.ts";
 import { checkSignTree } from "./transport-proof.ts";
 
@@ -35,6 +39,12 @@ function proofOf(search: BoundSearch): Uint8Array {
   const out = new ProofWriter();
   search.writeProof(out);
   return out.bytes();
+}
+
+/** Threads that end at a request instead of answering it. */
+function dyingLane(last: number): URL {
+  process.env.DYING_LANE_LAST = String(last);
+  return new URL("./dying-lane.mjs", import.meta.url);
 }
 
 /** Works until the search has seen so many nodes, in slices of so many polls of `stop`. */
@@ -84,6 +94,28 @@ describe("Lanes", () => {
     checkSignTree(proofOf(search), side, search.bound * (1 + 1e-9));
   });
 
+  it.each([1, 2, 4])("that end unanswered at request %i are noticed: TransportSearch goes on alone", (last) => {
+    const side = largeSide(4);
+    const alone = transportSearch(compute, side, 0, null);
+    work(alone, 15, 1000);
+    const lanes = new Lanes(compute, now, dyingLane(last));
+    const search = transportSearch(compute, side, 0, lanes);
+    // No limit but the number of nodes: only the end of the thread can end the wait.
+    search.advance(Number.NEGATIVE_INFINITY, () => search.nodes >= 15);
+    work(search, 15, 1000);
+    expect(lanes.count).toBe(0);
+    expect(search.nodes).toBe(alone.nodes);
+    expect(search.bound).toBe(alone.bound);
+    checkSignTree(proofOf(search), side, search.bound * (1 + 1e-9));
+  });
+
+  it("are none when their threads end before they are ready", () => {
+    const began = now();
+    expect(new Lanes(compute, now, new URL("./no-such-lane.mjs", import.meta.url)).count).toBe(0);
+    expect(new Lanes(compute, now, new URL("./failing-lane.mjs", import.meta.url)).count).toBe(0);
+    expect(now() - began).toBeLessThan(60);
+  });
+
   it("are none with one thread, or on the naive backend", async () => {
     for (const options of [{ backend: "wasm", threads: 1 }, { backend: "js" }] as const) {
       const other = await createCompute(options);
@@ -125,6 +157,45 @@ describe("JointDual", () => {
     } finally {
       lanes.close();
     }
+  });
+});
+
+describe("JointDual and certifyIterate", () => {
+  const { n, r, Z, v } = largeSide(3, 60, 5);
+  const problem = { loss: lossByName("squared"), y: v, beta: 3, Z, n, r, v };
+
+  it.each([1, 2, 3, 40])("JointDual says when its threads have ended, at request %i, and stops", (last) => {
+    const lanes = new Lanes(compute, now, dyingLane(last));
+    const joint = new JointDual(compute, problem, 0, lanes, () => 0);
+    let rounds = 0;
+    while (joint.round(() => rounds >= 40)) rounds += 1;
+    expect(joint.lost).toBe(true);
+    expect(joint.result()).toBeNull();
+    expect(rounds).toBeLessThan(40);
+  });
+
+  it("certifyIterate goes on with one thread, and proves what it finds", () => {
+    const { n, r, Z, v } = largeSide(3, 150, 7);
+    const full: ConvexProblem = {
+      ...{ X: matrix(n, r, Z), y: v, loss: "squared", scaling: "sum", bias: "none", program: "relu" },
+      ...{ patterns: { kind: "generated" }, beta: 3 },
+    };
+    const context = programContext(reduce(full), full, false);
+    const iterate = iterateOf(context, [], 0);
+    const lanes = new Lanes(compute, now, dyingLane(12));
+    const [alone, helped] = [null, lanes].map((used) => {
+      let looks = 0;
+      const certifying = certifyIterate(compute, context, iterate, {
+        ...{ tolerance: 1e-9, seed: 0, now, lanes: used, repair: () => false, left: () => Number.POSITIVE_INFINITY },
+        stop: () => looks >= 40,
+      });
+      let step = certifying.next();
+      for (; step.done !== true; step = certifying.next()) looks += 1;
+      return step.value.bound;
+    });
+    expect(lanes.count).toBe(0);
+    expect(helped!.value / alone!.value).toBeCloseTo(1, 1);
+    expect(helped!.proof?.()).not.toBeNull();
   });
 });
 

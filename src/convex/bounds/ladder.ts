@@ -21,9 +21,11 @@ const FIRST_SLICE = 0.02;
 const SLICE_GROWTH = 1.15;
 const LONGEST_SLICE = 0.5;
 /** Every n-th slice of a side goes to the method that had the fewest, the others to the one that promises most; n grows once. */
-const EXPLORE_EARLY = 3;
+const EXPLORE_EARLY = 2;
 const EXPLORE_LATE = 8;
 const EARLY_SLICES = 14;
+/** A search that expects to end within this many times the seconds spent on its side so far has all of the time. */
+const NEAR = 5;
 /** An excess over the target smaller than this, relatively, is none. */
 const TINY_EXCESS = 1e-14;
 
@@ -42,6 +44,8 @@ export interface Climb {
   } | null;
   /** No method can do more for this target. */
   readonly finished: boolean;
+  /** A search of the side that is behind expects to be done soon. */
+  readonly near: boolean;
   /** Nodes that the transport bound has visited on the side that is behind. */
   readonly transportNodes: number;
 }
@@ -53,11 +57,18 @@ export interface LadderOptions {
   readonly stop: () => boolean;
   /** Threads that searches may use. */
   readonly lanes?: Lanes | null;
+  /** Seconds of a side that caps have before all others: what they can close they often close at once. */
+  readonly headStart?: number;
 }
 
 interface Runner {
   readonly make: MakeSearch;
   search: BoundSearch | null;
+  /** What it was last asked for, and the seconds that it has had for that. */
+  target: number;
+  seconds: number;
+  /** What it said to have done, and the seconds, after each slice. */
+  course: { readonly seconds: number; readonly done: number }[];
   /** Logarithm of the excess of its bound over the target, and how fast that fell in its last slices, a second. */
   excess: number;
   rate: number;
@@ -68,6 +79,8 @@ interface Side {
   readonly problem: SideProblem;
   readonly sign: 1 | -1;
   readonly runners: readonly Runner[];
+  /** Spent on it. */
+  seconds: number;
   bound: number;
   best: BoundSearch | null;
   witness: Witness | null;
@@ -102,11 +115,15 @@ export class Ladder {
     const isOpen = problems.some(({ problem }) => canBePositive(problem));
     this.#sides = problems.map(({ sign, problem }) => {
       const nothing = canBePositive(problem) ? null : nothingSearch(problem);
-      const fresh = { search: null, excess: Number.POSITIVE_INFINITY, rate: 0, slices: 0 };
+      const fresh = {
+        ...{ search: null, target: Number.NaN, seconds: 0, course: [] },
+        ...{ excess: Number.POSITIVE_INFINITY, rate: 0, slices: 0 },
+      };
       return {
         problem,
         sign,
         runners: nothing === null ? makers.map((make) => ({ make, ...fresh })) : [],
+        seconds: 0,
         bound: nothing?.bound ?? Number.POSITIVE_INFINITY,
         best: nothing,
         witness: null,
@@ -125,6 +142,7 @@ export class Ladder {
         method: this.#cheap.method,
         witness: null,
         finished: true,
+        near: false,
         transportNodes: 0,
       };
     }
@@ -135,6 +153,7 @@ export class Ladder {
         method: "cones",
         witness: witness.value > target ? witness : null,
         finished: bound <= target || finished,
+        near: false,
         transportNodes: 0,
       };
     }
@@ -148,7 +167,8 @@ export class Ladder {
       maximum: worst.bound + this.#rest,
       method: worst.best?.method ?? "none",
       witness,
-      finished: worst.bound <= target || worst.runners.every(({ search }) => search?.finished === true),
+      finished: worst.bound <= target || worst.runners.every((runner) => isFinished(runner, target)),
+      near: worst.runners.some((runner) => isNear(runner, worst, target)),
       transportNodes: worst.runners.find(({ search }) => search?.method === "transport")?.search?.nodes ?? 0,
     };
   }
@@ -163,13 +183,17 @@ export class Ladder {
       return;
     }
     const side = this.#worst();
-    const runner = pick(side.runners, this.#slice);
+    const runner = pick(side, target, this.#slice, this.#options.headStart ?? 0);
     if (runner === null) return;
     runner.search ??= runner.make(this.#compute, side.problem, seed, lanes);
     const begun = now();
     const until = begun + this.#slice;
     runner.search.advance(target, () => stop() || now() >= until);
     const seconds = Math.max(now() - begun, 1e-4);
+    if (runner.target !== target) Object.assign(runner, { target, seconds: 0, course: [] });
+    runner.seconds += seconds;
+    runner.course.push({ seconds: runner.seconds, done: runner.search.done ?? 0 });
+    side.seconds += seconds;
     const { bound, witness } = runner.search;
     const excess = Math.log(Math.max(bound / target - 1, TINY_EXCESS));
     const rate = Number.isFinite(runner.excess) ? Math.max(0, runner.excess - excess) / seconds : 0;
@@ -205,9 +229,26 @@ export class Ladder {
   }
 }
 
+/** Nothing is left to do for this target: a search that stopped at a witness goes on when the target is raised above it. */
+function isFinished({ search, target }: Runner, asked: number): boolean {
+  return search?.finished === true && target === asked;
+}
+
+/** Whether a search, at the pace of the later half of its time, ends soon against what its side has cost so far. */
+function isNear({ search, target, seconds, course }: Runner, side: Side, asked: number): boolean {
+  if (target !== asked || search?.finished !== false) return false;
+  const half = course.findLast((entry) => entry.seconds <= seconds / 2) ?? { seconds: 0, done: 0 };
+  const done = course.at(-1)?.done ?? 0;
+  return (1 - done) * (seconds - half.seconds) < NEAR * side.seconds * (done - half.done);
+}
+
 /** The runner whose turn it is; null when all are finished. */
-function pick(runners: readonly Runner[], slice: number): Runner | null {
-  const open = runners.filter(({ search }) => search === null || !search.finished);
+function pick(side: Side, target: number, slice: number, headStart: number): Runner | null {
+  const open = side.runners.filter((runner) => !isFinished(runner, target));
+  const near = open.find((runner) => isNear(runner, side, target));
+  if (near !== undefined) return near;
+  const [leading] = side.runners;
+  if (side.seconds < headStart && leading !== undefined && open.includes(leading)) return leading;
   const [first] = open;
   if (first === undefined) return null;
   const total = open.reduce((sum, { slices }) => sum + slices, 0);
@@ -227,7 +268,7 @@ function methodsFor({ Z, freeBias }: CoreProblem, v: Float64Array): readonly Mak
     if (t < 0) negative += 1;
   }
   if (positive * negative > MOST_PAIRS) return [];
-  return Z.cols <= CONES_RANK ? [transportSearch, coneSearch, capSearch] : [transportSearch, capSearch];
+  return Z.cols <= CONES_RANK ? [capSearch, transportSearch, coneSearch] : [capSearch, transportSearch];
 }
 
 function cheapBound(compute: Compute, core: CoreProblem, v: Float64Array, { seed, stop }: LadderOptions) {

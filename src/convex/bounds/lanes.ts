@@ -15,12 +15,15 @@ const LOST_SECONDS = 60;
 export class Lanes {
   readonly #compute: Compute;
   readonly #now: () => number;
+  readonly #entry: URL;
   #helpers: Helpers | null | undefined;
   #ready = 0;
 
-  constructor(compute: Compute, now: () => number) {
+  /** @param entry what the threads run */
+  constructor(compute: Compute, now: () => number, entry = new URL("./lane.ts", import.meta.url)) {
     this.#compute = compute;
     this.#now = now;
+    this.#entry = entry;
   }
 
   /** How many threads there are; 0 when there are none, or they do not start. Waits for them. */
@@ -30,7 +33,9 @@ export class Lanes {
     if (!helpers) return 0;
     const until = this.#now() + READY_SECONDS;
     while (this.#ready < helpers.count && this.#now() < until) {
-      if (helpers.receive(POLL_MS)?.answer === true) this.#ready += 1;
+      const answer = helpers.receive(POLL_MS)?.answer;
+      if (answer === true) this.#ready += 1;
+      else if (answer instanceof Error) break;
     }
     if (this.#ready === helpers.count) return helpers.count;
     this.close();
@@ -39,14 +44,14 @@ export class Lanes {
 
   /** Starts the threads without waiting for them. */
   start(): void {
-    if (this.#helpers === undefined) this.#helpers = startHelpers(this.#compute, new URL("./lane.ts", import.meta.url));
+    if (this.#helpers === undefined) this.#helpers = startHelpers(this.#compute, this.#entry);
   }
 
   post(lane: number, request: LaneRequest): void {
     this.#helpers?.post(lane, request);
   }
 
-  /** The next answer, when one comes soon. A thread that has failed (its memory is full, say) ends the use of all. */
+  /** The next answer, when one comes soon. A thread that has failed or ended (its memory is full, say) ends the use of all. */
   receive(): { readonly lane: number; readonly answer: unknown } | null {
     const found = this.#helpers?.receive(POLL_MS) ?? null;
     if (found === null) return null;

@@ -32,6 +32,8 @@ export interface BoundSearch {
   readonly witness: Witness;
   /** Nodes visited so far. */
   readonly nodes: number;
+  /** Estimate of the share of the work for the target of the last call that is done, where there is one. */
+  readonly done?: number;
   /** Nothing is left to do for the target of the last call: it was reached, or the search cannot improve. */
   readonly finished: boolean;
   /**

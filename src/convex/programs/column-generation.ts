@@ -36,7 +36,12 @@ export interface GenerationOptions {
 }
 
 /** Units whose norm is below this part of the largest are dropped after a solve, if that does no harm: first all of them. */
-const PRUNE = [Number.POSITIVE_INFINITY, 1e-7, 1e-9, 1e-11];
+const PRUNE = [Number.POSITIVE_INFINITY, 1e-3, 1e-4, 1e-5, 1e-7, 1e-9, 1e-11];
+/** While rounds gain much, solves need not be more accurate than this part of the last gain, and never less than the other. */
+const GAIN_SHARE = 1e-3;
+const LOOSEST = 1e-5;
+/** Units that a round may add; as many as there are, when that is more: a solve costs as much as it has units. */
+const FEWEST = 24;
 /** A round that lowers the objective by less than this, relatively, found nothing new. */
 const PROGRESS = 1e-12;
 
@@ -82,34 +87,49 @@ export function* generateColumns(
   }
   // Units of a given start that lie in known cells are first solved for as they are.
   let solveFirst = start.units.length > 0;
+  /** Of the last solve, and what is asked of the next. */
+  let accuracy = options.accuracy;
+  let wanted = LOOSEST;
   while (!options.stop()) {
     const candidates = solveFirst ? [] : pricer.price(current.v, current.units, quiet > 0);
     const working = new Map(current.units.map((unit) => [unit.key, unit]));
     const size = meanNorm(context, current) || defaultNorm(context, current, candidates[0]?.unit.a);
     const added: string[] = [];
     for (const { unit, gain } of candidates) {
+      if (added.length >= Math.max(FEWEST, current.units.length)) break;
       if (working.has(unit.key) || fruitless.has(unit.key) || gain <= core.beta * options.slack) continue;
       working.set(unit.key, sized(context, unit, 0.1 * size));
       seen.set(unit.key, unit);
       added.push(unit.key);
+    }
+    if (!solveFirst && added.length === 0 && accuracy > options.accuracy) {
+      // Nothing is found at a rough dual point: once more at an exact one.
+      wanted = options.accuracy;
+      solveFirst = true;
+      continue;
     }
     if (!solveFirst && added.length === 0) {
       quiet += 1;
       if (quiet >= options.confirmations) return { converged: true, seen };
       continue;
     }
+    const again = solveFirst;
     solveFirst = false;
     if (options.stop()) break;
-    const solved = solveRestricted(compute, context, [...working.values()], current.c0, options);
+    accuracy = Math.max(options.accuracy, wanted);
+    const solve = { ...options, accuracy };
+    const solved = solveRestricted(compute, context, [...working.values()], current.c0, solve);
     const next = gated ? solved : joinSplit(context, solved);
     if (next.objective < current.objective * (1 - PROGRESS)) {
       fruitless.clear();
       quiet = 0;
-    } else for (const key of added) fruitless.add(key);
+    } else if (accuracy === options.accuracy) for (const key of added) fruitless.add(key);
+    const gain = 1 - next.objective / current.objective;
+    wanted = gain > 0 ? Math.min(LOOSEST, GAIN_SHARE * gain) : 0;
     if (next.objective < current.objective) {
       current = next;
       yield current;
-    }
+    } else if (again) current = { ...current, v: next.v };
   }
   return { converged: false, seen };
 }
@@ -132,7 +152,7 @@ function solveRestricted(
   if (core.freeBias) loss.center(v, y);
   for (const part of PRUNE) {
     const iterate = iterateOf(context, prune(context, solved, part), c0 + constant, v);
-    if (iterate.objective <= objective * (1 + EQUAL)) return iterate;
+    if (iterate.objective <= objective * (1 + Math.max(EQUAL, accuracy))) return iterate;
   }
   return iterateOf(context, prune(context, solved, 0), c0 + constant, v);
 }

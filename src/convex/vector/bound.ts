@@ -21,10 +21,14 @@ export interface BoundEffort {
   /** A known lower bound of M_F(V). */
   readonly attained: number;
   readonly stop: () => boolean;
+  /** Seconds left, of which every cover may take its part; Infinity (default) without a limit. */
+  readonly left?: () => number;
 }
 
-/** Output directions are covered together up to this many. */
-const GROUP = 3;
+/** Output directions are covered together up to this many, in groups as equal as can be. */
+const GROUP = 4;
+/** The part of the time left that all covers together may take. */
+const COVER_SHARE = 0.8;
 /** Singular values of V below this part of the largest are bounded crudely. */
 const NEGLIGIBLE = 1e-13;
 
@@ -32,7 +36,7 @@ const NEGLIGIBLE = 1e-13;
  * Bounds M_F(V) = max over ||u|| <= 1 of ||V'(E u)_+||, any V (n x c) that sums to zero over rows when biases are free.
  *
  * M_F(V) = max over ||w|| = 1 of M(V w), and M(V w) is convex and homogeneous in w: rotate V by its right singular vectors
- * q_k, cover the sphere of groups of up to three of them with scalar bounds at finitely many w (`cover`; with single vectors
+ * q_k, cover the sphere of groups of up to four of them with scalar bounds at finitely many w (`cover`; with single vectors
  * M_F(V)^2 <= sum_k M(V q_k)^2, `rotation`), add the groups' squares; and bound all outputs at once (`spectral`). The
  * smallest is returned.
  */
@@ -79,12 +83,18 @@ export function boundVectorMaximum(
   let best: VectorMaximum = { value: Math.sqrt(whole ** 2 + rest), method: "spectral", witness };
   if (kept > 0 && best.value > effort.attained * (1 + 1e-9)) {
     let square = rest;
-    const size = effort.evaluations > kept ? GROUP : 1;
+    const size = effort.evaluations > kept ? Math.ceil(kept / Math.ceil(kept / GROUP)) : 1;
     for (let from = 0; from < kept; from += size) {
       const group = leading.slice(from, from + size);
       // One group: nothing below what is attained can come out. Several: each is refined within its share.
       const floor = kept <= size ? effort.attained : 0;
-      const limits = { evaluations: Math.ceil(effort.evaluations / Math.ceil(kept / size)), stop: effort.stop };
+      const before = effort.left?.() ?? Number.POSITIVE_INFINITY;
+      const own = (COVER_SHARE * before) / Math.ceil((kept - from) / size);
+      const over = (): boolean => before - (effort.left?.() ?? before) >= own;
+      const limits = {
+        evaluations: Math.ceil(effort.evaluations / Math.ceil(kept / size)),
+        stop: () => effort.stop() || over(),
+      };
       const covered = coverSphere(group.length, M(group), floor, limits);
       const also = group.length > 1 && group.length < kept ? spectral(group) : Number.POSITIVE_INFINITY;
       square += Math.min(covered, also) ** 2;

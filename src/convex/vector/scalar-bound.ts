@@ -30,11 +30,17 @@ const SEARCH_SIZE = 4e6;
 const ASCENT_SIZE = 3e5;
 /** A maximum this near above a witness is as good as the witness. */
 const MARGIN = 1e-10;
+/**
+ * With many outputs a cover needs many bounds, and its cones are off by more than these parts at first: bounds end this near
+ * above a witness, nearer when they are to be harder.
+ */
+const EXCESSES = [0.1, 0.01, MARGIN];
+const FEW_OUTPUTS = 3;
 
 /** Scalar bounds whose effort can be raised. */
 export interface ScalarBounds {
   readonly bound: ScalarBound;
-  /** Gives every bound from now on a larger share of the time; false when that would change none of those so far. */
+  /** Bounds from now on are nearer to the maximum, or have a larger share of the time; false when that would change none of those so far. */
   harder(): boolean;
 }
 
@@ -46,27 +52,37 @@ type Bound = ReturnType<ScalarBound>;
  */
 export function scalarBounds(context: VectorCore, options: ScalarBoundOptions): ScalarBounds {
   const { core } = context;
-  /** Those that more time would not improve. */
-  const known: { readonly v: Float64Array; readonly bound: Bound }[] = [];
+  /** Those that more time would not improve, with the excess that they may have. */
+  const known: { readonly v: Float64Array; readonly excess: number; readonly bound: Bound }[] = [];
+  let level = context.c > FEW_OUTPUTS ? 0 : EXCESSES.length - 1;
+  const excess = (): number => EXCESSES[level] ?? MARGIN;
   let share = SHARE;
   let wasCut = false;
   const boundOf = (v: Float64Array): Bound & { readonly isCut: boolean } => {
     if (options.stop()) return { value: Number.POSITIVE_INFINITY, method: "none", isCut: true };
-    const raced = core.Z.cols > CONES_ALONE ? race(context, v, share, options) : null;
-    return raced ?? { ...plain(context, v, options), isCut: core.Z.cols > CONES_ALONE };
+    const raced = core.Z.cols > CONES_ALONE ? race(context, v, excess(), share, options) : null;
+    if (raced !== null && !raced.isCut) return raced;
+    // Searches that were cut short may be above what costs next to nothing.
+    const cheap = { ...plain(context, v, options), isCut: core.Z.cols > CONES_ALONE };
+    if (raced === null) return cheap;
+    return cheap.value < raced.value ? { ...cheap, witness: raced.witness ?? null } : raced;
   };
   return {
     bound(v) {
-      const before = known.find((one) => one.v.every((t, i) => t === v[i]));
+      const before = known.find((one) => one.excess <= excess() && one.v.every((t, i) => t === v[i]));
       if (before !== undefined) return before.bound;
       const scale = powerOfTwo(v);
       const { isCut, ...found } = boundOf(scale === 1 ? v : v.map((t) => t / scale));
       const bound = { ...found, value: found.value * scale };
       if (isCut) wasCut = true;
-      else if (known.length < REMEMBERED) known.push({ v, bound });
+      else if (known.length < REMEMBERED) known.push({ v, excess: found.method.startsWith("exact") ? 0 : excess(), bound });
       return bound;
     },
     harder() {
+      if (level < EXCESSES.length - 1 && core.Z.cols > CONES_ALONE) {
+        level += 1;
+        return true;
+      }
       const before = wasCut && share < MOST;
       share = Math.min(MOST, share * HARDER);
       wasCut = false;
@@ -94,6 +110,7 @@ function plain({ core }: VectorCore, v: Float64Array, { compute, seed, stop }: S
 function race(
   context: VectorCore,
   v: Float64Array,
+  excess: number,
   share: number,
   { compute, seed, now, left, stop }: ScalarBoundOptions,
 ): (Bound & { readonly isCut: boolean }) | null {
@@ -104,7 +121,7 @@ function race(
   let best = localMaximum(compute, context, v, seed);
   for (;;) {
     const ladder = new Ladder(compute, core, weights, { seed, now, stop: late });
-    const target = Math.max(best.value * (1 + MARGIN), Number.MIN_VALUE);
+    const target = Math.max(best.value * (1 + excess), Number.MIN_VALUE);
     let state = ladder.state(target);
     do {
       ladder.advance(target);

@@ -144,7 +144,7 @@ export function* solveVector(problem: VectorProblem, options: VectorOptions): Ge
     const { iterate, attained } = round;
     let witness: VectorMaximum["witness"] = null;
     for (let evaluations = 0; ; evaluations = EVALUATIONS) {
-      const effort = { evaluations, attained, stop };
+      const effort = { evaluations, attained, stop, left };
       const found = boundVectorMaximum(compute, context, iterate.V, scalar.bound, seed, effort);
       const dual = vectorDualBound(loss, iterate.V, beta, found.value);
       if (best === null || dual > best.value)

@@ -10,6 +10,8 @@ const LADDER = [2, 1, 0.5, 0.3, 0.2, 0.1, 0.05, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e
 const HEAD_START = 512;
 /** Nodes of the tree for the caller's target for each of the ladder after that. */
 const MAIN_SHARE = 3;
+/** The ladder is left alone when this share of the tree for the caller's target is done: bounds on the way are not needed then. */
+const NEARLY = 0.05;
 /** The kind of the tree in the file: signs, with a number of its own. */
 const SIGNS_FOR = 2;
 /** Longer records of proofs are not kept: their bounds come without a proof. */
@@ -56,6 +58,10 @@ class CapSearch implements BoundSearch {
     return this.#nodes;
   }
 
+  get done(): number {
+    return this.#main?.done ?? 0;
+  }
+
   advance(target: number, stop: () => boolean): void {
     if (Number.isNaN(target)) throw new RangeError("a target must be a number");
     if (this.#main === null || this.#main.target !== target * this.#unit) {
@@ -70,7 +76,7 @@ class CapSearch implements BoundSearch {
       const alone = this.#rungs.length === 0;
       this.finished = this.bound <= target || this.witness.value > target || (alone && main.status !== "open");
       if (this.finished || stop()) return;
-      const turn = alone || main.nodes < HEAD_START + MAIN_SHARE * this.#climbed;
+      const turn = alone || main.done > NEARLY || main.nodes < HEAD_START + MAIN_SHARE * this.#climbed;
       if (turn && main.status === "open") this.#run(main, stop);
       else {
         this.#rung ??= this.#tree(this.#rungs[0]);

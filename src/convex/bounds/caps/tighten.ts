@@ -25,6 +25,8 @@ export class RangeBound {
   #path: Int32Array = new Int32Array(0);
   #signs: Float64Array = new Float64Array(0);
   #products: readonly Float64Array[] = [];
+  /** s_e s_f z_e'z_f of the path's rows, depth x depth. */
+  #gram: Float64Array = new Float64Array(0);
   #depth = 0;
 
   constructor(side: ScaledSide) {
@@ -56,6 +58,10 @@ export class RangeBound {
     this.#products = products;
     this.#depth = depth;
     for (let f = 0; f < depth; f++) this.#along[f] = signs[f] * zc[path[f]];
+    if (this.#gram.length < depth * depth) this.#gram = new Float64Array(4 * depth * depth);
+    for (let f = 0; f < depth; f++) {
+      for (let e = 0; e < depth; e++) this.#gram[f * depth + e] = signs[f] * signs[e] * products[f][path[e]];
+    }
   }
 
   /** kappa |c| that is best for a vector of norm sqrt(square) whose part along c is `along`. */
@@ -83,6 +89,7 @@ export class RangeBound {
     const path = this.#path;
     const signs = this.#signs;
     const products = this.#products;
+    const gram = this.#gram;
     const norms = this.#side.normP;
     let square = norms[place] * norms[place];
     let a = t * along;
@@ -102,9 +109,8 @@ export class RangeBound {
         lambda[f] = next;
         square += change * (2 * (y[f] - x * this.#along[f]) + change * norm * norm);
         a += change * this.#along[f];
-        const row = products[f];
-        const step = change * signs[f];
-        for (let e = 0; e < depth; e++) y[e] += step * signs[e] * row[path[e]];
+        const at = f * depth;
+        for (let e = 0; e < depth; e++) y[e] += change * gram[at + e];
       }
       const better = this.#best(square, a);
       const shift = better - x;

@@ -50,6 +50,8 @@ export class SignTree {
   nodes = 0;
   /** |c| + o at the root, before any cap: a bound of g. */
   rootBound = Number.POSITIVE_INFINITY;
+  /** The share of the tree that is done, were every subtree as large as its sibling (Knuth, Math. Comp. 29, 1975, 121-136). */
+  done = 0;
   readonly record: TreeRecord;
   readonly #side: ScaledSide;
   readonly #offer: (u: Float64Array) => number;
@@ -224,6 +226,7 @@ export class SignTree {
 
   /** The node is a leaf. */
   #leave(): void {
+    this.done += 2 ** -this.#depth;
     this.#inside = false;
     if (this.#depth === 0) this.status = "closed";
   }

@@ -91,10 +91,9 @@ function localShard(compute: Compute): Shards {
 }
 
 function shardsOf(lanes: Lanes): Shards {
+  const { count } = lanes;
   return {
-    get count() {
-      return lanes.count;
-    },
+    count,
     call(requests, stop) {
       const sent = requests.map((request) => (request === null ? null : ({ to: "joint", request } as const)));
       const answers = lanes.call(sent, stop);
@@ -129,6 +128,7 @@ export class JointDual {
   #steps = 0;
   /** Nothing more can be done. */
   #over: boolean;
+  #lost = false;
 
   constructor(compute: Compute, problem: JointProblem, seed: number, lanes: Lanes | null, spent: () => number) {
     const { n, r, Z, v } = problem;
@@ -153,6 +153,11 @@ export class JointDual {
     this.#all({ kind: "open", problem: { n, r, Z, v }, seed }, never);
     this.#one(0, { kind: "plant", side: 0 });
     this.#one(other, { kind: "plant", side: 1 });
+  }
+
+  /** The threads are gone, and what they knew. */
+  get lost(): boolean {
+    return this.#lost;
   }
 
   /** Some steps, valid bounds, and splits; false when that was interrupted, or nothing more can be done. */
@@ -300,7 +305,7 @@ export class JointDual {
   /** Asks all shards; null when interrupted. */
   #all(request: ShardRequest, stop: () => boolean): readonly unknown[] | null {
     const answers = this.#shards.call(new Array<ShardRequest>(this.#shards.count).fill(request), stop);
-    if (answers === null && !stop()) this.#over = true;
+    if (answers === null && !stop()) this.#end();
     return answers;
   }
 
@@ -308,8 +313,13 @@ export class JointDual {
   #one(lane: number, request: ShardRequest): readonly unknown[] | null {
     const requests = Array.from({ length: this.#shards.count }, (_, at) => (at === lane ? request : null));
     const answers = this.#shards.call(requests, never);
-    if (answers === null) this.#over = true;
+    if (answers === null) this.#end();
     return answers === null ? null : [answers[lane]];
+  }
+
+  #end(): void {
+    this.#lost = true;
+    this.#over = true;
   }
 }
 

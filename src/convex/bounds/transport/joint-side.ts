@@ -16,6 +16,8 @@ const DECAY_MEAN = 0.9;
 const DECAY_SQUARE = 0.99;
 const RATE = 0.015;
 const FIRST_SIZE = 0.02;
+/** Multipliers that a step takes at a time. */
+const BLOCK = 1 << 14;
 /** Perturbation of the factor of a child. */
 const CHILD_NOISE = 0.02;
 
@@ -58,6 +60,11 @@ export class JointSide {
   /** The leaf that the relaxation is set up for. */
   #opened: JointLeaf | null = null;
   #leaves: JointLeaf[] = [];
+  /** In kernel memory: a block of h and its moments; of each row of N |y|^2 / |z|, the capacity, and what a step returns. */
+  #parts!: Readonly<Record<"h" | "mean" | "square", Float32Array>>;
+  #slack!: Float64Array;
+  #radii!: Float64Array;
+  #along!: Float64Array;
   /** Valid bounds of the leaves at the weights of the last call of {@link bounds}, by their numbers. */
   #valid = new Map<number, Leaf>();
 
@@ -95,8 +102,14 @@ export class JointSide {
 
   /** Makes the arrays of the relaxation live in `scope`, with no content: all work is done in such a scope. */
   bind(scope: Scope): void {
+    const { nn } = this.#relaxation;
     this.#relaxation.bind(scope);
     this.#opened = null;
+    const size = Math.max(BLOCK, this.#side.P.length + 1);
+    this.#parts = { h: scope.f32(size), mean: scope.f32(size), square: scope.f32(size) };
+    this.#slack = scope.f64(nn);
+    this.#radii = scope.f64(nn);
+    this.#along = scope.f64(nn);
   }
 
   /** The weights of what follows. */
@@ -142,12 +155,15 @@ export class JointSide {
       slopes[row] = slope * zUnit;
     }
     relaxation.products(xi);
+    const slack = this.#slack;
     for (let j = 0; j < nn; j++) {
       let length = 0;
       for (let c = j * RANK; c < (j + 1) * RANK; c++) length += relaxation.YN[c] ** 2;
-      const slack = length / norms[N[j]];
-      const along = this.#moveRow(leaf, j, slack, share);
-      slopes[N[j]] = (relaxation.YN[j * RANK] / 2 - (along - slack / 2)) * zUnit;
+      slack[j] = length / norms[N[j]];
+    }
+    this.#move(leaf, share);
+    for (let j = 0; j < nn; j++) {
+      slopes[N[j]] = (relaxation.YN[j * RANK] / 2 - (this.#along[j] - slack[j] / 2)) * zUnit;
     }
   }
 
@@ -248,34 +264,34 @@ export class JointSide {
     }
   }
 
-  /** Adam's step for the multipliers of a row of N; returns sum_i S_ij dF/dPi_ij, S the shares of the capacity. */
-  #moveRow({ h, mean, square, steps, pu }: JointLeaf, j: number, slack: number, share: number): number {
+  /** Adam's step for the multipliers, where dF/dPi_ij = (|y_j|^2 / |z_j| sign(h) - xi_i'y_j) / 2. */
+  #move({ h, mean, square, steps, pu }: JointLeaf, share: number): void {
+    const { compute, B, nn, q } = this.#relaxation;
     const cols = pu.length + 1;
-    const { B, q } = this.#relaxation;
-    const from = j * cols;
-    const to = from + cols;
-    let norm = 0;
-    for (let i = from; i < to; i++) norm += h[i] * h[i];
-    const inverse = 1 / Math.max(1, norm);
-    // dF/dPi_ij = (|y_j|^2 / |z_j| sign(h) - xi_i'y_j) / 2.
-    let along = 0;
-    for (let i = from; i < to; i++) along += (slack * Math.abs(h[i]) - B[i] * h[i]) * Math.abs(h[i]);
-    along *= inverse / 2;
-    const pull = norm > 1 ? 2 * along * inverse : 0;
-    const rate = (RATE * share) / (1 - DECAY_MEAN ** steps);
-    const fix = 1 / Math.sqrt(1 - DECAY_SQUARE ** steps);
-    const capacity = q[j];
-    const least = 1e-9;
-    for (let i = from; i < to; i++) {
-      const size = Math.abs(h[i]);
-      const g = capacity * (size * inverse * (slack * Math.sign(h[i]) - B[i]) - pull * h[i]);
-      const m = DECAY_MEAN * mean[i] + (1 - DECAY_MEAN) * g;
-      const s = DECAY_SQUARE * square[i] + (1 - DECAY_SQUARE) * g * g;
-      mean[i] = m;
-      square[i] = s;
-      h[i] -= (rate * m) / (fix * Math.sqrt(s) + least);
+    const rates = {
+      rate: (RATE * share) / (1 - DECAY_MEAN ** steps),
+      fix: 1 / Math.sqrt(1 - DECAY_SQUARE ** steps),
+      decayMean: DECAY_MEAN,
+      decaySquare: DECAY_SQUARE,
+    };
+    this.#radii.set(q);
+    const parts = this.#parts;
+    const block = Math.max(1, Math.floor(BLOCK / cols));
+    for (let from = 0; from < nn; from += block) {
+      const rows = Math.min(block, nn - from);
+      const [first, last] = [from * cols, (from + rows) * cols];
+      parts.h.set(h.subarray(first, last));
+      parts.mean.set(mean.subarray(first, last));
+      parts.square.set(square.subarray(first, last));
+      const [slack, radii, along] = [this.#slack, this.#radii, this.#along].map((x) =>
+        x.subarray(from, from + rows),
+      ) as [Float64Array, Float64Array, Float64Array];
+      const slopes = B.subarray(first, last);
+      compute.stepOnBalls(rows, cols, rates, parts.h, parts.mean, parts.square, slopes, slack, radii, along);
+      h.set(parts.h.subarray(0, last - first), first);
+      mean.set(parts.mean.subarray(0, last - first), first);
+      square.set(parts.square.subarray(0, last - first), first);
     }
-    return along;
   }
 }
 

@@ -1,9 +1,11 @@
 import type { Compute, Scope } from "../../../compute/types.ts";
-import { projectRows } from "./ball-projection.ts";
 import type { ScaledSide } from "./scaled-side.ts";
 
 /** Columns of the Burer-Monteiro factor. */
 export const RANK = 8;
+
+/** Rows of N are taken in blocks of about so many multipliers: what is done with a block stays in the cache. */
+const BLOCK = 1 << 14;
 
 /** A determined row of the path: s z_row'u >= 0. */
 export interface SignedRow {
@@ -41,8 +43,6 @@ export class Relaxation {
   readonly rate: Float64Array;
   /** Linear part without t and lam. */
   readonly base: Float64Array;
-  readonly #theta: Float64Array;
-  readonly #gain: Float64Array;
   readonly #square: Float64Array;
   #saved: Float64Array | null = null;
   // Views of kernel memory; see bind.
@@ -62,6 +62,10 @@ export class Relaxation {
   #T!: Float64Array;
   #W!: Float64Array;
   #GU!: Float64Array;
+  /** Capacities, thresholds and gains of the projections: nn entries each. */
+  #radii!: Float64Array;
+  #theta!: Float64Array;
+  #gain!: Float64Array;
 
   constructor(compute: Compute, side: ScaledSide) {
     this.compute = compute;
@@ -71,8 +75,6 @@ export class Relaxation {
     this.q = Float64Array.from(side.N, (j) => -side.v[j]);
     this.rate = new Float64Array(this.nn);
     this.base = new Float64Array(this.d);
-    this.#theta = new Float64Array(this.nn);
-    this.#gain = new Float64Array(this.nn);
     this.#square = new Float64Array(this.nn);
   }
 
@@ -81,7 +83,8 @@ export class Relaxation {
     const { d, nn } = this;
     const np = this.side.P.length;
     const wide = Math.max(np, nn) * d;
-    const total = 2 * np * d + nn * d + 2 * nn * (np + 1) + d * d + wide + RANK * (3 * (np + 1) + 3 * nn + 2 * d);
+    const total =
+      2 * np * d + nn * d + 2 * nn * (np + 1) + d * d + wide + RANK * (3 * (np + 1) + 3 * nn + 2 * d) + 3 * nn;
     const whole = scope.f64(total);
     if (this.#saved !== null) whole.set(this.#saved);
     let at = 0;
@@ -104,6 +107,9 @@ export class Relaxation {
     this.YP = take((np + 1) * RANK);
     this.#XI = take((np + 1) * RANK);
     this.#W = take((np + 1) * RANK);
+    this.#radii = take(nn);
+    this.#theta = take(nn);
+    this.#gain = take(nn);
     if (this.#saved === null) this.#pack(this.side.N, this.XN);
     this.release = () => {
       this.#saved ??= new Float64Array(whole.length);
@@ -174,17 +180,25 @@ export class Relaxation {
       const rate = this.rate[j];
       for (let c = j * RANK; c < (j + 1) * RANK; c++) this.#YS[c] = rate * this.YN[c];
     }
-    const size = nn * cols;
-    const B = this.B;
-    B.set(size === this.Pi.length ? this.Pi : this.Pi.subarray(0, size));
-    compute.gemm(false, true, nn, cols, RANK, 1, this.#YS, RANK, XI, RANK, 1, B, cols);
-    projectRows(B, nn, cols, this.q, this.#theta, this.#gain);
+    this.#radii.set(this.q);
+    if (nn === 0) this.#W.fill(0);
     let value = 0;
+    const block = Math.max(1, Math.floor(BLOCK / cols));
+    for (let from = 0; from < nn; from += block) {
+      const rows = Math.min(block, nn - from);
+      const at = from * RANK;
+      const B = this.B.subarray(from * cols, (from + rows) * cols);
+      B.set(this.Pi.subarray(from * cols, (from + rows) * cols));
+      const part = (x: Float64Array): Float64Array => x.subarray(from, from + rows);
+      compute.gemm(false, true, rows, cols, RANK, 1, this.#YS.subarray(at), RANK, XI, RANK, 1, B, cols);
+      compute.projectOnBalls(rows, cols, B, part(this.#radii), part(this.#theta), part(this.#gain));
+      compute.gemm(false, false, rows, RANK, cols, 1, B, cols, XI, RANK, 0, this.#T.subarray(at), RANK);
+      const YN = this.YN.subarray(at);
+      compute.gemm(true, false, cols, RANK, rows, 1, B, cols, YN, RANK, from === 0 ? 0 : 1, this.#W, RANK);
+    }
     for (let j = 0; j < nn; j++) {
       if (this.rate[j] > 0) value -= (this.#gain[j] - this.#square[j]) / (4 * this.rate[j]);
     }
-    compute.gemm(false, false, nn, RANK, cols, 1, B, cols, XI, RANK, 0, this.#T, RANK);
-    compute.gemm(true, false, cols, RANK, nn, 1, B, cols, this.YN, RANK, 0, this.#W, RANK);
     compute.gemm(true, false, d, RANK, nn, -0.5, this.XN, d, this.#T, RANK, 0, this.#GU, RANK);
     // Gradient by xi, projected on the sphere; then YP becomes v xi / 2.
     const at = d * RANK;

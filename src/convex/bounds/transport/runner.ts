@@ -94,7 +94,8 @@ export class LaneRunner implements NodeRunner {
     const lanes = this.#lanes;
     const busy = new Map<number, number>();
     const take = (lane: number, answer: unknown): void => {
-      const at = busy.get(lane) as number;
+      const at = busy.get(lane);
+      if (at === undefined) return;
       busy.delete(lane);
       const found = answer as NodeAnswer | null;
       if (found === null) {
@@ -116,6 +117,9 @@ export class LaneRunner implements NodeRunner {
       }
       if (stop()) {
         lanes.settle(new Set(busy.keys()), take);
+        // What a lost thread was at is to be done again.
+        this.#waiting.unshift(...busy.values());
+        busy.clear();
         return done();
       }
       for (let lane = 0; lane < lanes.count; lane++) if (!busy.has(lane)) this.#hand(lane, busy);
