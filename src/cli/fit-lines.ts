@@ -14,7 +14,7 @@ export function dataLine(event: Extract<FitEvent, { kind: "data" }>): string {
   const made = details.length === 0 ? "" : ` (${details.join(", ")})`;
   const kind = classes === null ? "a number" : `${classes} classes`;
   const held = testRows === 0 ? "nothing held out" : `${Math.round((100 * testRows) / rows)} % held out, seed ${seed}`;
-  return `${rows} rows x ${features} features${made} · target ${target} (${kind}) · ${held}`;
+  return `${rows} rows x ${plural(features, "feature")}${made} · target ${target} (${kind}) · ${held}`;
 }
 
 /** `backend blas (OpenBLAS 0.3.21, 2 threads)`. */

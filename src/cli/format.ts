@@ -49,6 +49,11 @@ export function formatBytes(bytes: number): string {
   return `${value.toPrecision(3)} ${units[unit]}`;
 }
 
+/** An architecture as it is shown: `dense(64, w=1.4142135623730951)` with four digits of each weight. */
+export function formatArchitecture(spec: string): string {
+  return spec.replace(/\d+\.\d{4,}(e-?\d+)?/g, (number) => formatNumber(Number(number)));
+}
+
 /** "1 row", "2 rows". */
 export function plural(count: number, noun: string, nouns = `${noun}s`): string {
   return `${count} ${count === 1 ? noun : nouns}`;

@@ -47,7 +47,12 @@ export function groupHelp(group: string, members: readonly CommandEntry[]): stri
 /** The help of one command: flags by group with types and defaults, then two examples. */
 export function commandHelp(command: Command): string {
   const groups = new Map<string, string[]>();
-  for (const { key, schema, meta } of settingsOf(command)) {
+  const place = (key: string): number => command.positionals.indexOf(key) + 1 || Number.POSITIVE_INFINITY;
+  const settings = settingsOf(command).sort((a, b) => {
+    const [first, second] = [place(a.key), place(b.key)];
+    return first === second ? 0 : first - second;
+  });
+  for (const { key, schema, meta } of settings) {
     const type = describeType(schema);
     const positional = command.positionals.includes(key);
     const placeholder = type.isSwitch ? "" : ` ${meta.value ?? type.placeholder}`;
@@ -91,8 +96,9 @@ function entryLines(name: string, text: string): string {
 
 /** `  overparam ...`, continued on the next line as a shell would read it. */
 function exampleLine(line: string): string {
-  // A flag stays beside its value.
-  const units = line.replace(/(--\S+) (?!-)/g, "$1\u00a0");
+  // A flag stays beside its value, a quoted text on one line.
+  const quoted = line.replace(/"[^"]*"/g, (text) => text.replaceAll(" ", "\u00a0"));
+  const units = quoted.replace(/(--\S+) (?!-)/g, "$1\u00a0");
   return wrap(units, WIDTH - 2, "  ", "      ")
     .replaceAll("\n", " \\\n")
     .replaceAll("\u00a0", " ");

@@ -8,6 +8,7 @@ export type FitProgress = Extract<FitEvent, { kind: "progress" }>;
 const STAGE_WORDS = {
   validate: "validating",
   search: "certifying",
+  path: "tracing",
   train: "solving",
   bound: "bounding",
   kernel: "kernel",

@@ -37,8 +37,8 @@ export function settle(
     if (given !== undefined) {
       sources.set(key, given);
       raw[key] = readable(given, schema, type);
-    } else if (command.positionals.includes(key) && !schema.safeParse(undefined).success) {
-      throw new UsageError(`no ${key} given`, {
+    } else if (!schema.safeParse(undefined).success) {
+      throw new UsageError(`no ${command.positionals.includes(key) ? key : flagName(key)} given`, {
         code: "missing-argument",
         hint: `${usageLine(command)}, for example ${command.examples[0]?.line}`,
       });

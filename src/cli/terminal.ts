@@ -43,6 +43,11 @@ function paint(style: Style, text: string): string {
   return styleText(style, text, { validateStream: false });
 }
 
+/** Terminals without a size of their own (`script`, some containers) say that they have 0 columns. */
+function columnsOf({ columns }: TextStream): number {
+  return columns === undefined || columns === 0 ? 80 : columns;
+}
+
 const ERASE_LINE = "\r\u001b[K";
 
 /** The terminal over two streams and an environment. */
@@ -75,10 +80,10 @@ export function makeTerminal(stdout: TextStream, stderr: TextStream, env: Enviro
     styleOut: (style, text) => (outColour ? paint(style, text) : text),
     styleErr: (style, text) => (errColour ? paint(style, text) : text),
     get outColumns() {
-      return outIsTerminal ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+      return outIsTerminal ? columnsOf(stdout) : Number.POSITIVE_INFINITY;
     },
     get errColumns() {
-      return errIsTerminal ? (stderr.columns ?? 80) : Number.POSITIVE_INFINITY;
+      return errIsTerminal ? columnsOf(stderr) : Number.POSITIVE_INFINITY;
     },
     canRedraw,
   };

@@ -82,6 +82,10 @@ export const fitSettingsSchema = z
       group: "Problem",
       description: "beta as a multiple of the largest useful one",
     }),
+    path: setting(z.boolean().optional(), {
+      group: "Problem",
+      description: "trace the path along beta too: objective, bound, neurons, validation",
+    }),
     bias: setting(z.enum(["none", "column", "output"]).default("column"), {
       group: "Problem",
       description: "column: penalized like a feature; output: free",
@@ -138,6 +142,9 @@ export const fitSettingsSchema = z
       settings.program === "relu" && settings.gates === undefined && Number.isNaN(Number(settings.patterns));
     if (settings.beta === "certified" && !everywhere) {
       refuse("beta", "certified speaks of all ReLU networks: leave --program, --gates and --patterns out");
+    }
+    if (settings.path === true && settings.beta === "certified") {
+      refuse("path", "takes the time that --beta certified needs: trace it with the beta that was found");
     }
     if (settings.gates !== undefined && settings.patterns !== "generated") {
       refuse("gates", "lists the patterns already: give --gates or --patterns, not both");

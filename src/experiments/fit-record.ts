@@ -4,9 +4,10 @@ import type { Dataset } from "../data/types.ts";
 import type { TwoLayerNetwork } from "../network/index.ts";
 import type { FitSettings } from "./config.ts";
 import type { Baseline, Evaluation } from "./evaluation.ts";
+import type { RegularizationPath } from "./path.ts";
 import type { Coding, Objective } from "./problem.ts";
 import type { SolvedPart } from "./solve.ts";
-import type { ValidationPoint } from "./validation.ts";
+import type { ValidationEnd, ValidationPoint } from "./validation.ts";
 
 /** A line of `history.ndjson`: a solver's event and the output that it is about. */
 export type HistoryLine = { readonly output: string } & SolveEvent;
@@ -23,7 +24,10 @@ export interface FitRecord {
   readonly network: TwoLayerNetwork;
   readonly evaluation: Evaluation;
   readonly baselines: readonly Baseline[];
-  readonly validation: readonly ValidationPoint[];
+  /** Null when beta was not validated. */
+  readonly validation: { readonly points: readonly ValidationPoint[]; readonly end: ValidationEnd } | null;
+  /** Null unless it was asked for. */
+  readonly path: RegularizationPath | null;
   readonly history: readonly HistoryLine[];
   readonly notes: readonly string[];
   readonly backend: BackendInfo;

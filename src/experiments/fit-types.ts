@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { BackendInfo } from "../compute/types.ts";
 import type { Task } from "../data/types.ts";
+import { VALIDATION_ENDS } from "./validation.ts";
 
 /** Metric name (`accuracy`, `rmse`, ...) to its value on one part of the data. */
 const metricsSchema = z.record(z.string(), z.number());
@@ -58,6 +59,37 @@ export const fitJsonSchema = z.object({
     test: metricsSchema.nullable(),
     baselines: z.record(z.string(), z.object({ train: metricsSchema, test: metricsSchema.nullable() })),
   }),
+  /** When beta was validated: why that ended, and the held-out loss at each beta. */
+  validation: z
+    .object({
+      end: z.enum(VALIDATION_ENDS),
+      points: z.array(z.object({ beta: z.number(), ratio: z.number(), loss: z.number(), standardError: z.number() })),
+    })
+    .optional(),
+  /** With `--path`: the smallest training objective along beta, smallest beta first. */
+  path: z
+    .object({
+      /** Where between the first point and the last, at any beta, the relative gap is widest. */
+      widest: z.object({ beta: z.number(), gap: z.number() }),
+      points: z.array(
+        z.object({
+          beta: z.number(),
+          /** Share of `betaMax`. */
+          ratio: z.number(),
+          /** Of the best network found; its loss term and its penalty (objective = loss + beta penalty). */
+          objective: z.number(),
+          lowerBound: z.number(),
+          gap: z.number(),
+          loss: z.number(),
+          penalty: z.number(),
+          neurons: z.int(),
+          validation: z.object({ loss: z.number(), standardError: z.number() }).nullable(),
+          /** The beta of the fit. */
+          chosen: z.boolean(),
+        }),
+      ),
+    })
+    .optional(),
   backend: z.object({
     name: z.enum(["blas", "wasm", "js"]),
     blas: z.string().nullable(),
@@ -93,8 +125,8 @@ export type FitEvent =
   | { readonly kind: "backend"; readonly info: BackendInfo }
   | {
       readonly kind: "progress";
-      /** `search`: for the smallest beta that closes; `kernel` and `ridge`: of kernel regression. */
-      readonly stage: "validate" | "search" | "train" | "bound" | "kernel" | "ridge";
+      /** `search`: for the smallest beta that closes; `path`: along beta; `kernel` and `ridge`: of kernel regression. */
+      readonly stage: "validate" | "search" | "path" | "train" | "bound" | "kernel" | "ridge";
       /** What is being solved, e.g. `class setosa`, `fold 2 of 5`; may be empty. */
       readonly label: string;
       readonly objective: number | null;

@@ -8,6 +8,7 @@ import type { FitRecord } from "./fit-record.ts";
 import type { FitJson, FitOutcome, RunFile } from "./fit-types.ts";
 import { modelCard } from "./model-card.ts";
 import { networkToJson } from "./network-json.ts";
+import { PATH_FILE, pathCsv, pathJson } from "./path-report.ts";
 import { relativeGap } from "./problem.ts";
 import { reportFiles } from "./report-files.ts";
 import { makeReport } from "./run-report.ts";
@@ -73,6 +74,7 @@ export function savedNetwork(outputs: readonly SolvedPart[]): TwoLayerNetwork {
 
 function fitJson(record: FitRecord): FitJson {
   const { dataset, objective, betaMax, outputs, network, settings, evaluation, baselines, backend } = record;
+  const { validation, path } = record;
   const { X } = dataset.train;
   const { weights: _weights, outputNorm, ...posed } = objective;
   const targets = dataset.target.columns?.map(({ name }) => name);
@@ -100,6 +102,15 @@ function fitJson(record: FitRecord): FitJson {
       test: evaluation.test === null ? null : { ...evaluation.test },
       baselines: baselineMetrics(baselines),
     },
+    ...(validation === null
+      ? {}
+      : {
+          validation: {
+            end: validation.end,
+            points: validation.points.map((point) => ({ beta: point.ratio * betaMax, ...point })),
+          },
+        }),
+    ...(path === null ? {} : { path: pathJson(path, betaMax) }),
     backend: { ...backend },
   };
 }
@@ -135,6 +146,7 @@ export function makeOutcome(record: FitRecord): FitOutcome {
     { name: "model.onnx", bytes: writeOnnx(model) },
     { name: "model.safetensors", bytes: writeSafetensors(model) },
     ...certified.files,
+    ...(json.path === undefined ? [] : [text(PATH_FILE, pathCsv(json.path))]),
     text("history.ndjson", record.history.map((line) => `${JSON.stringify(line)}\n`).join("")),
     ...reportFiles(makeReport(record, json)),
     text("README.md", modelCard(record, json, lines)),

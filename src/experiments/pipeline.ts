@@ -6,9 +6,8 @@ import { type Dataset, loadDataset, readNpy, type Target } from "../data/index.t
 import { forward, type TwoLayerNetwork } from "../network/index.ts";
 import { readBytes, sha256 } from "../platform/index.ts";
 import { principalComponents } from "./baselines.ts";
-import { gridTop } from "./beta-scale.ts";
-import { certifiedBeta } from "./certified-beta.ts";
 import { type Checkpoint, checkResumable } from "./checkpoint.ts";
+import { type BetaTask, chooseBeta, gridTopOf } from "./choose-beta.ts";
 import type { FitSettings } from "./config.ts";
 import { evaluate, fitBaselines } from "./evaluation.ts";
 import type { HistoryLine } from "./fit-record.ts";
@@ -16,10 +15,11 @@ import { FitCancelled, type FitEvent, type FitOutcome } from "./fit-types.ts";
 import { givenNetwork, outputOf } from "./given-network.ts";
 import { networkFromJson } from "./network-json.ts";
 import { makeOutcome, savedNetwork } from "./outcome.ts";
+import { bestOfPath, makePath, tracePath } from "./path.ts";
+import { pathSentence } from "./path-report.ts";
 import { type Posed, poseApart, poseShared } from "./posed.ts";
 import { chooseCoding, chooseForm, codeTargets, type Objective, outputNames } from "./problem.ts";
 import { drive, type SolvedPart, settlePart } from "./solve.ts";
-import { type ValidationResult, type ValidationTask, validateBeta } from "./validate-beta.ts";
 
 /** What a fit needs of the outside. */
 export interface PipelineContext {
@@ -33,18 +33,17 @@ export interface PipelineContext {
   readonly given: string | null;
 }
 
-/** Shares of the time: for the baselines, and for the choice of beta. */
+/** Share of the time for the baselines. */
 const BASELINE_SHARE = 0.1;
-const VALIDATION_SHARE = 0.35;
-/** Of the search for the smallest beta that closes. */
-const CERTIFIED_SHARE = 0.6;
+/** ... of what is left of it for the path. */
+const PATH_SHARE = 0.5;
 /** Progress is told at most this often, in seconds. */
 const PROGRESS_SECONDS = 0.05;
 
 /**
  * A fit from file to run folder, in the calling thread:
  *
- *   data -> baselines -> beta_max -> beta -> solve each part -> merge -> metrics -> verdict and files
+ *   data -> baselines -> beta_max -> beta (-> path) -> solve each part -> merge -> metrics -> verdict and files
  *
  * @throws UserError for settings or data that cannot be used.
  * @throws FitCancelled when cancelled before there is a network.
@@ -135,18 +134,24 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
   const betaMax = resume?.betaMax ?? posed.betaMax(solve);
   // A solve ends with a last search and bound over all rows, which take about as long as this did.
   const deadline = end - Math.min(now() - asked, budget);
-  const labels = target.classes === null ? null : train.y;
-  const share = settings.beta === "certified" ? CERTIFIED_SHARE : VALIDATION_SHARE;
-  const { seed } = settings;
-  const {
-    beta,
-    points: validation,
-    notes: betaNotes,
-  } = chooseBeta(settings, betaMax, context, () => {
-    const top = coding === "number" ? gridTop(betaMax, posed.centeredBetaMax(seed, solve)) : 1;
-    const until = Math.min(now() + share * settings.time, deadline);
-    return { posed, labels, betaMax, gridTop: top, seed, deadline: until, solve };
-  });
+  const idle = { objective: null, bound: null, gap: null, neurons: 0 };
+  const betaTask: BetaTask = {
+    settings,
+    posed,
+    labels: target.classes === null ? null : train.y,
+    betaMax,
+    resumed: resume?.beta ?? null,
+    deadline,
+    solve,
+    onProgress: (stage, label, fraction) =>
+      emit({ kind: "progress", stage, label, ...idle, fraction, seconds: now() - started }),
+  };
+  let top: number | null = null;
+  const gridTop = (): number => {
+    top ??= gridTopOf(betaTask);
+    return top;
+  };
+  const { beta, validation, notes: betaNotes } = chooseBeta(betaTask, gridTop);
   betaNotes.forEach(note);
   const objective: Objective = {
     ...form,
@@ -158,15 +163,26 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
     ...(train.weights === undefined ? {} : { weights: train.weights }),
   };
 
-  // 4. Every part: its share of the time that is left.
+  // 4. The path, where it is asked for.
+  const tracing = settings.path === true && betaMax > 0;
+  const traced = tracing
+    ? tracePath({
+        ...{ posed, bias: settings.bias, betaMax, gridTop: gridTop(), beta, solve },
+        deadline: now() + PATH_SHARE * (deadline - now()),
+        onProgress: (label, fraction) => betaTask.onProgress("path", label, fraction),
+      })
+    : [];
+
+  // 5. Every part: its share of the time that is left.
   const history: HistoryLine[] = [];
   const outputs = parts.map((part, q): SolvedPart => {
     const label = parts.length > 1 ? `${target.classes === null ? "target" : "class"} ${part.name}` : "";
     const tell = progressTeller(label, context);
     const own = given === null ? null : parts.length > 1 ? outputOf(given, q) : given;
-    const start = own ?? (resume === null ? undefined : networkFromJson(resume.outputs[q]!.network));
+    const near = resume === null ? bestOfPath(traced, part, q, beta) : networkFromJson(resume.outputs[q]!.network);
+    const start = own ?? near;
     const seconds = Math.max(0, deadline - now()) / (parts.length - q);
-    const options = { ...solve, seconds, ...(start === undefined ? {} : { start }) };
+    const options = { ...solve, seconds, ...(start === null ? {} : { start }) };
     const solution = drive(part, beta, options, (event) => {
       history.push({ output: part.name, ...event });
       tell(event);
@@ -187,7 +203,10 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
   const interrupted = outputs.some(({ status }) => status === "interrupted");
   if (interrupted && outputs.every(({ network }) => network.U.rows === 0)) throw new FitCancelled();
 
-  // 5. The saved network and what it is worth.
+  const path = tracing ? makePath(traced, { beta, outputs }, parts, validation?.points ?? [], betaMax) : null;
+  if (path !== null) note(pathSentence(path, betaMax));
+
+  // 6. The saved network and what it is worth.
   const network = savedNetwork(outputs);
   const binary = form.loss === "logistic" && names.length === 1;
   const scores = form.loss === "softmax" ? "softmax" : binary ? "log-odds" : "scores";
@@ -202,6 +221,7 @@ function fitDataset(settings: FitSettings, dataset: Dataset, compute: Compute, c
     evaluation: evaluate(dataset, scores, (X) => forward(network, X)),
     baselines,
     validation,
+    path,
     history,
     notes,
     backend: compute.info,
@@ -252,7 +272,7 @@ function apartNote({ program }: FitSettings, { loss }: Pick<Objective, "loss">, 
 /** What cannot be asked of a network from a file. */
 function checkGiven(
   { W }: TwoLayerNetwork,
-  { beta, betaRatio, program, patterns, gates }: FitSettings,
+  { beta, betaRatio, program, patterns, gates, path }: FitSettings,
   outputs: number,
 ): void {
   const refuse = (message: string, hint: string): ConfigError => new ConfigError(message, { code: "certify", hint });
@@ -265,35 +285,11 @@ function checkGiven(
   if (typeof beta !== "number" && betaRatio === undefined) {
     throw refuse("the penalty that the model was trained with is not known", "give it with --beta or --beta-ratio");
   }
+  if (path === true)
+    throw refuse("a path is of many networks, not of a given one", "overparam fit ... --path traces it");
   if (program !== "relu" || patterns !== "generated" || gates !== undefined) {
     throw refuse("a given network is bounded over all ReLU networks", "leave --program, --patterns and --gates out");
   }
-}
-
-/** Beta: as given, as a share of beta_max, as in the checkpoint, or by validation. */
-function chooseBeta(
-  { beta, betaRatio }: FitSettings,
-  betaMax: number,
-  { emit, cancelled, now, started, resume }: PipelineContext,
-  task: () => Omit<ValidationTask, "onProgress">,
-): { readonly beta: number } & Pick<ValidationResult, "points" | "notes"> {
-  const known = (value: number, notes: readonly string[] = []) => ({ beta: value, points: [], notes });
-  if (typeof beta === "number") return known(beta);
-  if (!(betaMax > 0)) return known(1, ["beta_max is 0: every beta gives a constant network; beta set to 1"]);
-  if (betaRatio !== undefined) return known(betaRatio * betaMax);
-  if (resume !== null) return known(resume.beta);
-  const stage = beta === "certified" ? "search" : "validate";
-  const idle = { objective: null, bound: null, gap: null, neurons: 0 };
-  const onProgress = (label: string, fraction: number): void =>
-    emit({ kind: "progress", stage, label, ...idle, fraction, seconds: now() - started });
-  if (beta === "certified") {
-    const { ratio, notes } = certifiedBeta({ ...task(), onProgress });
-    if (cancelled()) throw new FitCancelled();
-    return known(ratio * betaMax, notes);
-  }
-  const { ratio, points, notes } = validateBeta({ ...task(), onProgress });
-  if (cancelled()) throw new FitCancelled();
-  return { beta: ratio * betaMax, points, notes };
 }
 
 /** Gate vectors of an npy file of shape d x P, one a row. */

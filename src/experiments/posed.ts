@@ -40,6 +40,8 @@ export interface PartSolution
 export interface Part {
   /** The target's name, or the class that this output is for. */
   readonly name: string;
+  /** How many outputs share its neurons. */
+  readonly outputs: number;
   solve(beta: number, options: SolveOptions): Generator<SolveEvent, PartSolution>;
   /** Training objective of a network, in f64 from its weights. */
   objective(beta: number, network: TwoLayerNetwork): number;
@@ -75,6 +77,7 @@ export function poseApart(problem: PosedProblem, Y: Matrix, names: readonly stri
       const y = column(Y, q);
       return {
         name,
+        outputs: 1,
         *solve(beta, options) {
           const solution = yield* solveConvex({ ...problem, y, beta }, options);
           return { ...solution, dual: { ...solution.dual, y } };
@@ -96,6 +99,7 @@ export function poseShared(problem: Omit<VectorProblem, "beta">, name: string): 
   const { X, targets, scaling, weights } = problem;
   const part: Part = {
     name,
+    outputs: targets.loss === "squared" ? targets.Y.cols : targets.classes,
     *solve(beta, options) {
       const solution = yield* solveVector({ ...problem, beta }, options);
       return { ...solution, patterns: solution.listed?.patterns ?? solution.neurons, dual: null, proof: null };

@@ -8,6 +8,7 @@ import type { FitJson } from "./fit-types.ts";
 import { metricName } from "./metric-names.ts";
 import { confusionCounts, type Metrics, predictedClasses } from "./metrics.ts";
 import { neuronPanel } from "./neuron-panel.ts";
+import { pathFigures, pathTable } from "./path-report.ts";
 import { networkPicture } from "./pictures.ts";
 import { codeTargets, hiddenBiases, outputNames } from "./problem.ts";
 import { reproduceCommands } from "./reproduce.ts";
@@ -17,7 +18,7 @@ import { VERSION } from "./version.ts";
 
 /** What the HTML report of a fit shows. */
 export function makeReport(record: FitRecord, json: FitJson): RunReport {
-  const { settings, dataset, network, outputs, history, validation, objective, betaMax, notes } = record;
+  const { settings, dataset, network, outputs, history, validation, path, objective, betaMax, notes } = record;
   const { target, train, test, preprocessing } = dataset;
   const names = outputNames(target, objective.loss);
   const { standing, label, statement, details } = judge({
@@ -47,10 +48,11 @@ export function makeReport(record: FitRecord, json: FitJson): RunReport {
           neurons: record.given === null ? neurons : output.network.U.rows,
         })),
     })),
+    ...(path === null ? {} : { lines: pathFigures(path) }),
     validation:
-      validation.length === 0
+      validation === null || validation.points.length === 0
         ? null
-        : validation.map(({ ratio, loss, standardError }) => ({
+        : validation.points.map(({ ratio, loss, standardError }) => ({
             beta: ratio * betaMax,
             loss,
             standardError,
@@ -69,7 +71,12 @@ export function makeReport(record: FitRecord, json: FitJson): RunReport {
       target.columns === undefined
         ? networkPicture({ network, dataset, outputs: names, logOdds: objective.loss === "logistic" })
         : null,
-    tables: [metricsTable(record, "network"), problemTable(record, json), ...notesTable(notes)],
+    tables: [
+      metricsTable(record, "network"),
+      ...(json.path === undefined ? [] : [pathTable(json.path)]),
+      problemTable(record, json),
+      ...notesTable(notes),
+    ],
     reproduce: reproduceCommands(settings, objective.beta, record.given?.file),
     footer: `overparam ${VERSION}. ${problemLine(json.problem, json.rigorous)}`,
   };

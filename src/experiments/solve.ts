@@ -1,5 +1,6 @@
 import type { SolveEvent, SolveOptions } from "../convex/index.ts";
 import { balance, type TwoLayerNetwork } from "../network/index.ts";
+import type { ObjectiveLine } from "./path-band.ts";
 import type { Part, PartSolution } from "./posed.ts";
 import { hiddenBiases, type Objective, relativeGap } from "./problem.ts";
 import { NONNEGATIVE } from "./verdict.ts";
@@ -17,6 +18,13 @@ export function drive(
     if (step.done) return step.value;
     onEvent(step.value);
   }
+}
+
+/** The objective of a network at any beta, from that at one: it is linear in beta. */
+export function objectiveLine(part: Part, beta: number, network: TwoLayerNetwork): ObjectiveLine {
+  const objective = part.objective(beta, network);
+  const penalty = (part.objective(2 * beta, network) - objective) / beta;
+  return { loss: Math.max(0, objective - beta * penalty), penalty };
 }
 
 /** A part of the saved network, with the bound that holds for it. */

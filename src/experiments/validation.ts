@@ -8,6 +8,14 @@ export const FALLBACK_RATIO = 0.05;
 
 const FOLDS = 5;
 
+/**
+ * Why validation ended. `whole`: the grid was tried to its end; `risen`: the loss had clearly risen; `settled`: the networks are
+ * optimal at every smaller beta too; `work`: the work that is allowed was done; `clock`: the time was over before that;
+ * `rows`: there are too few of them.
+ */
+export const VALIDATION_ENDS = ["whole", "risen", "settled", "work", "clock", "rows"] as const;
+export type ValidationEnd = (typeof VALIDATION_ENDS)[number];
+
 /** Held-out loss at one beta. */
 export interface ValidationPoint {
   /** Share of beta_max. */
@@ -46,6 +54,19 @@ export function hasRisen(points: readonly ValidationPoint[]): boolean {
   if (last === undefined) return false;
   const { loss, standardError } = best(points);
   return last.loss > loss + standardError;
+}
+
+/**
+ * Whether the loss at the next beta is certain to have clearly risen ({@link hasRisen}) once it is known on all rows: losses are not
+ * negative, so that those known so far bound their mean from below.
+ *
+ * @param known losses of some held-out rows at the next beta.
+ * @param rows how many held-out rows there are in all.
+ */
+export function mustRise(points: readonly ValidationPoint[], known: readonly number[], rows: number): boolean {
+  if (points.length === 0) return false;
+  const { loss, standardError } = best(points);
+  return known.reduce((sum, value) => sum + value, 0) / rows > loss + standardError;
 }
 
 /**

@@ -112,6 +112,46 @@ describe("runKernelFit", () => {
     expect(outcome.json.metrics.leaveOneOut["rmse"]).toBeCloseTo(Math.sqrt(squares), 9);
   });
 
+  test("with weights of whole numbers is the fit of a table with its rows so many times, without those of weight 0", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "overparam-weights-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const settings = kernelFit("number", { split: 0, standardize: "none", ridge: 0.3 });
+    const { train } = loadDataset({ file: settings.data, target: "target", split: "none", standardize: "none" });
+    const rows = train.y.length;
+    const countOf = (i: number): number => i % 4;
+    const line = (i: number): string => [train.X.data[2 * i], train.X.data[2 * i + 1], train.y[i]].join(",");
+    const every = Array.from({ length: rows }, (_, i) => i);
+    const [weighted, repeated] = [join(folder, "weighted.csv"), join(folder, "repeated.csv")];
+    writeFileSync(weighted, `a,b,target,w\n${every.map((i) => `${line(i)},${countOf(i)}`).join("\n")}\n`);
+    const many = every.flatMap((i) => new Array<string>(countOf(i)).fill(line(i)));
+    writeFileSync(repeated, `a,b,target\n${many.join("\n")}\n`);
+    const one = await fitted({ ...settings, data: weighted, weights: "w" });
+    const other = await fitted({ ...settings, data: repeated });
+    const { json } = one.outcome;
+    expect(kernelFitJsonSchema.parse(JSON.parse(JSON.stringify(json)))).toEqual(json);
+    const counted = every.filter((i) => countOf(i) > 0).length;
+    expect([json.problem.weights, json.problem.rows, json.problem.countedRows]).toEqual(["w", rows, counted]);
+    expect(one.events.some((event) => event.kind === "note" && event.text.includes("no weight"))).toBe(true);
+    expect(textOf(one.outcome, "report.html")).toContain("sample weights");
+    expect(json.result.effectiveDimension).toBeCloseTo(other.outcome.json.result.effectiveDimension, 8);
+    expect(json.result.largestEigenvalue).toBeCloseTo(other.outcome.json.result.largestEigenvalue, 8);
+    expect(json.result.alignment).toBeCloseTo(other.outcome.json.result.alignment!, 8);
+    const predictions = await Promise.all(
+      [one, other].map(({ outcome }) =>
+        predictKernelRows(findKernelModel(saved(outcome))!, settings.data, { deviations: true }),
+      ),
+    );
+    const [ours, theirs] = predictions.map(({ scores }) => scores.data);
+    expect(Math.max(...ours!.map((value, k) => Math.abs(value - theirs![k]!)))).toBeLessThan(1e-8);
+    // The scale of the deviations comes from leave-one-out errors, which are others: up to it they are the same.
+    const [a, b] = predictions.map(({ deviations }) => deviations!.data);
+    const ratio = a![0]! / b![0]!;
+    expect(Math.max(...a!.map((value, k) => Math.abs(value / b![k]! / ratio - 1)))).toBeLessThan(1e-7);
+    // Rows without weight are predicted, and that is their leave-one-out value too.
+    const none = await fitted({ ...settings, data: weighted, weights: "w", ridge: "auto" });
+    expect(none.outcome.json.metrics.leaveOneOut["rmse"]).toBeGreaterThan(0);
+  });
+
   test("has standard deviations of numbers, in their units, and none of classes", async () => {
     const settings = kernelFit("number");
     const { outcome } = await fitted(settings);
@@ -180,7 +220,8 @@ test("findContradiction names what has no meaning for the model", () => {
   expect(found({ model: "relu", arch: "dense(1)" })).toBe("arch");
   expect(found({ model: "ntk" })).toBeNull();
   expect(found({ model: "ntk", loss: "squared", ridge: 0.1 })).toBeNull();
-  const refused = { beta: 1, betaRatio: 0.1, bias: "none", gates: "g.npy", huber: 2, loss: "logistic", weights: "w" };
+  expect(found({ model: "ntk", weights: "w" })).toBeNull();
+  const refused = { beta: 1, betaRatio: 0.1, bias: "none", gates: "g.npy", huber: 2, loss: "logistic" };
   for (const [key, value] of Object.entries({ ...refused, tolerance: 0.1, requireGap: 0.1, patterns: "all" })) {
     expect([key, found({ model: "nngp", [key]: value })]).toEqual([key, key]);
   }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Compute, createCompute } from "../../src/compute/index.ts";
 import { kernelMatrix, tableEngine } from "../../src/experiments/kernel-matrix.ts";
 import { regressOnDisk, tileBytes } from "../../src/experiments/kernel-tiles.ts";
+import { weightedTargets } from "../../src/experiments/kernel-weights.ts";
 import { parseArchitecture } from "../../src/network/architecture/index.ts";
 import { centered, factorizedRegression, kernelEigen, summarizeKernel } from "../../src/tangent/index.ts";
 import { distance, normalMatrix } from "../tangent/kernels.ts";
@@ -44,6 +45,22 @@ test("regressOnDisk gives what a matrix in memory gives, tells its progress, and
   expect(shares.at(-1)).toBe(1);
   expect(readdirSync(folder)).toEqual([]);
   expect(tileBytes(70, 32)).toBe(2 * 8 * 6 * 32 * 32);
+});
+
+test("regressOnDisk with weights gives what a matrix in memory gives", () => {
+  const weights = normalMatrix("disk weights", 70, 1).data.map((value) => Math.exp(value));
+  const K = kernelMatrix(compute, engine, "ntk", X, () => {});
+  const whole = factorizedRegression(compute, K, Y, { ridge: "auto", weights });
+  const disk = regressOnDisk(compute, engine, "ntk", X, Y, folder, { ridge: "auto", weights }, () => {}, 32);
+  expect(disk.regression.ridge / whole.ridge).toBeCloseTo(1, 9);
+  expect(distance(disk.regression.dual.data, whole.dual.data)).toBeLessThan(1e-8);
+  const S = K.data.map((value, k) => value * Math.sqrt(weights[Math.floor(k / 70)]! * weights[k % 70]!));
+  const readRows = (from: number, count: number) => S.subarray(from * 70, (from + count) * 70);
+  const summary = summarizeKernel(compute, 70, readRows, weightedTargets(Y, weights));
+  expect(disk.summary.trace).toBeCloseTo(summary.trace, 9);
+  expect(disk.summary.effectiveDimension).toBeCloseTo(summary.effectiveDimension, 9);
+  expect(disk.summary.alignment).toBeCloseTo(summary.alignment!, 9);
+  expect(disk.largestEigenvalue / kernelEigen(compute, { ...K, data: S }).values.at(-1)!).toBeCloseTo(1, 4);
 });
 
 test("regressOnDisk removes its files when it is stopped", () => {

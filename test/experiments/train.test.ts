@@ -2,13 +2,18 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../src/base/errors.ts";
+import { createCompute } from "../../src/compute/index.ts";
 import { readTrainingCheckpoint } from "../../src/experiments/training/checkpoint.ts";
+import { loadTraining } from "../../src/experiments/training/load.ts";
+import { poseTraining } from "../../src/experiments/training/pose.ts";
 import { predictDeepSamples } from "../../src/experiments/training/predict.ts";
 import { runTrain, type TrainContext } from "../../src/experiments/training/session.ts";
 import { type TrainSettings, trainSettingsSchema } from "../../src/experiments/training/settings.ts";
 import { type TrainEvent, type TrainOutcome, trainJsonSchema } from "../../src/experiments/training/types.ts";
 import { removeWork } from "../../src/experiments/training/work-folder.ts";
 import { type DeepModel, readDeepModel } from "../../src/formats/index.ts";
+import { networkGraph, networkModel } from "../../src/network/deep/index.ts";
+import { monitorNames, PLAIN, Trainer } from "../../src/training/index.ts";
 import { temporaryFolder } from "../cli/program.ts";
 
 const folder = temporaryFolder();
@@ -65,6 +70,14 @@ const historyOf = (done: Run): Record<string, unknown>[] =>
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line));
+
+/** Writes the files of a run to a folder, to go on from there. */
+function leave({ outcome }: Run, name: string): string {
+  const path = join(folder, name);
+  mkdirSync(path, { recursive: true });
+  for (const { name: file, bytes } of outcome.files) if (!file.includes("/")) writeFileSync(join(path, file), bytes);
+  return path;
+}
 
 /** What a user is told. */
 async function mistake(changes: Partial<Record<keyof TrainSettings, unknown>>): Promise<UserError> {
@@ -136,19 +149,39 @@ describe("runTrain", () => {
         },
       );
       expect(half.interrupted).toBe(true);
-      const stopped = join(folder, "stopped");
-      mkdirSync(stopped, { recursive: true });
-      for (const { name, bytes } of half.files) if (!name.includes("/")) writeFileSync(join(stopped, name), bytes);
+      const stopped = leave({ outcome: half, events: [] }, "stopped");
       removeWork(settings);
       const rest = await run(all, { resume: { folder: stopped } });
       expect(modelOf(rest).parameters).toEqual(modelOf(whole).parameters);
       expect(modelOf(rest).state).toEqual(modelOf(whole).state);
-      const shown = (done: Run): unknown[] =>
-        historyOf(done)
-          .filter(({ step }) => Number(step) % 4 === 0)
-          .map(({ seconds: _, ...line }) => line);
+      const shown = (done: Run): unknown[] => historyOf(done).map(({ seconds: _, ...line }) => line);
       expect(shown(rest)).toEqual(shown(whole));
     }
+  });
+
+  test("runTrain interrupted and resumed leaves the history of an uninterrupted one, but for the time", async () => {
+    const timeless = (done: Run): unknown[] => historyOf(done).map(({ seconds: _, ...line }) => line);
+    const rows = { monitor: "loss:3,kernel:5,trajectories:4", rate: 0.05, steps: 30, seed: 3 };
+    // Stops at steps of the pace, and at others.
+    for (const [when, changes] of [
+      [15, { ...rows, arch: "dense(8) tanh dense(1)", batch: 7, momentum: 0.5 }],
+      [16, { ...rows, monitor: "loss:3,linearization", arch: "dense(8, b=1) batchnorm relu dense(2)", adam: true }],
+      [9, { ...rows, untilLoss: 0.68, monitor: "loss:2" }],
+    ] as const) {
+      const whole = await run(changes);
+      let asked = 0;
+      const half = await run(changes, { cancelled: () => ++asked > when });
+      expect(half.outcome.interrupted).toBe(true);
+      const again = await run(changes, { resume: { folder: leave(half, `half-${when}`) } });
+      expect(timeless(again)).toEqual(timeless(whole));
+      expect(again.outcome.json.monitors).toEqual(whole.outcome.json.monitors);
+    }
+    // What has ended ends again, and the same; and goes on without the lines of its end.
+    const short = await run({ ...rows, steps: 22 });
+    const twice = await run({ ...rows, steps: 22 }, { resume: { folder: leave(short, "short") } });
+    expect(timeless(twice)).toEqual(timeless(short));
+    const longer = await run(rows, { resume: { folder: leave(twice, "twice") } });
+    expect(timeless(longer)).toEqual(timeless(await run(rows)));
   });
 
   test("runTrain takes a killed training up from its last checkpoint, and cuts the history back to it", async () => {
@@ -187,11 +220,7 @@ describe("runTrain", () => {
 
   test("runTrain refuses a checkpoint of other settings or other samples", async () => {
     const first = await run({ steps: 5, batch: 8, rate: 0.1 });
-    const stopped = join(folder, "other");
-    mkdirSync(stopped, { recursive: true });
-    for (const { name, bytes } of first.outcome.files)
-      if (!name.includes("/")) writeFileSync(join(stopped, name), bytes);
-    const resume = { folder: stopped };
+    const resume = { folder: leave(first, "other") };
     await expect(run({ steps: 9, batch: 8, rate: 0.2 }, { resume })).rejects.toThrow("rate was 0.1, now 0.2");
     await expect(run({ steps: 9, batch: 8, rate: 0.1, split: 0.3 }, { resume })).rejects.toThrow(UserError);
     const longer = await run({ steps: 9, batch: 8, rate: 0.1 }, { resume });
@@ -215,6 +244,61 @@ describe("runTrain", () => {
     expect(modelOf(given).parameters[0]!.every(Number.isFinite)).toBe(true);
     expect(given.outcome.json.result.loss).not.toBeNull();
     expect(historyOf(given).length).toBeGreaterThan(0);
+  });
+
+  test("runTrain warns of a step size that is not stable, and says when the loss has risen, and what to do", async () => {
+    const wild = { target: "u", task: "regression", arch: "dense(32, b=1) relu dense(1)", steps: 40 };
+    const slow = await run({ ...wild, rate: 1e-4, steps: 1 });
+    expect(slow.outcome.json.notes.at(-1)).toMatch(/^rate 0.0001 is far below the largest stable one at the start, /);
+    const calm = await run({ ...wild, rate: 0.2 });
+    expect(calm.outcome.json.result.stableRate).toBeGreaterThan(0.2);
+    expect(calm.events.filter(({ kind }) => kind === "note").length).toBe(calm.outcome.json.notes.length);
+    expect(calm.outcome.json.notes.join()).not.toContain("rate");
+    const stable = calm.outcome.json.result.stableRate!;
+    const done = await run({ ...wild, rate: 20 * stable });
+    const [before, risen] = done.outcome.json.notes.slice(-2);
+    expect(before).toMatch(
+      /^rate [^ ]+ is 20 times the largest stable one at the start, [^ ]+: --rate [^ ]+ is half of that; /,
+    );
+    expect(Number(/--rate ([^ ]+)/.exec(before!)![1]) / stable).toBeCloseTo(0.5, 2);
+    expect(risen).toMatch(/^after step 1 the loss had risen from /);
+    expect(done.outcome.verdict.join(" ")).toContain("--rate");
+    // The step size that is named does what it should.
+    const named = await run({ ...wild, rate: Number(/--rate ([^ ]+)/.exec(before!)![1]) });
+    expect(named.outcome.json.notes.length).toBe(calm.outcome.json.notes.length);
+    expect(named.outcome.json.result.loss).toBeLessThan(historyOf(named)[0]!["loss"] as number);
+    const adam = await run({ ...wild, rate: 100, adam: true });
+    expect(adam.outcome.json.notes.at(-1)).toContain("try a smaller --rate than 100");
+    const raised = await run({ ...wild, momentum: 0.9, rate: 20 * stable });
+    expect(raised.outcome.json.result.stableRate).toBeCloseTo(1.9 * stable, 6);
+  });
+
+  test("runTrain gives batch normalization the whole of a full batch", async () => {
+    // More samples than go through networks without it at once.
+    const changes = { data: "sphere(4500, 3)", target: "labels(2)", arch: "dense(4, b=1) batchnorm relu dense(2)" };
+    const done = await run({ ...changes, steps: 2, rate: 0.5, seed: 4, precision: "f64" });
+    const { parameters, state, architecture, input } = modelOf(done);
+    const settings = settingsOf({ ...changes, seed: 4, precision: "f64" });
+    const inputs = loadTraining(settings, (length) => new Float64Array(length));
+    const { data } = poseTraining(settings, inputs);
+    const compute = await createCompute({ threads: 1 });
+    compute.scope((scope) => {
+      const allocate = (length: number): Float64Array => scope.f64(length);
+      const graph = networkGraph(architecture, input);
+      const model = networkModel(graph, { kernels: compute, allocate, samples: 4500 });
+      const schedule = { rate: 0.5, factor: 1, drops: [] };
+      const plain = { reduction: "mean", batch: 4500, rule: PLAIN, schedule, noise: 0, seed: 4 } as const;
+      const trainer = new Trainer(model, data, plain, compute, allocate);
+      trainer.step();
+      trainer.step();
+      expect([...trainer.theta]).toEqual([...parameters[0]!]);
+      expect([...model.state]).toEqual([...state]);
+      const cut = networkModel(graph, { kernels: compute, allocate, samples: 4096 });
+      expect(() => new Trainer(cut, data, plain, compute, allocate)).toThrow("statistics of batches");
+    });
+    await compute.close();
+    const large = { data: "sphere(400000, 1)", target: "labels(2)", arch: "dense(4000) batchnorm dense(2)", steps: 1 };
+    expect(await mistake({ ...large, rate: 1 })).toMatchObject({ code: "batch-memory" });
   });
 
   test("runTrain with --rate stable descends monotonically, with momentum and in batches too", async () => {
@@ -241,6 +325,9 @@ describe("runTrain", () => {
     expect(new TextDecoder().decode(fileOf(done, "report.html"))).toContain("Measured beside the theory");
     const plain = await run({ arch: "dense(32) relu dense(32) relu dense(1)", steps: 20 });
     expect(modelOf(plain).parameters).toEqual(modelOf(done).parameters);
+    // Help names all of them.
+    const help = JSON.stringify(trainSettingsSchema.shape.monitor.meta());
+    for (const name of monitorNames) expect(help).toContain(name);
     expect((await mistake({ monitor: "los" })).hint).toContain('"loss"');
     expect((await mistake({ monitor: "loss", symmetric: true })).code).toBe("monitor-form");
   });

@@ -33,7 +33,8 @@ describe("validateBeta", () => {
       betaMax: 1 + signal,
       gridTop: 1,
       seed: 0,
-      deadline: now() + 60,
+      seconds: 60,
+      deadline: now() + 600,
       solve: { compute, now },
       onProgress: () => {},
       ...change,
@@ -56,7 +57,7 @@ describe("validateBeta", () => {
 
   test("validateBeta reports its progress and takes a table larger than it needs in parts", () => {
     const fractions: number[] = [];
-    const result = validateBeta(task(1100, 3, { onProgress: (_, fraction) => fractions.push(fraction) }));
+    const result = validateBeta(task(1100, 3, { seconds: 4, onProgress: (_, fraction) => fractions.push(fraction) }));
     expect(result.notes).toContain("beta validated on 1000 of 1100 training rows");
     expect(fractions.every((fraction, k) => fraction >= (fractions[k - 1] ?? 0) && fraction <= 1)).toBe(true);
   });
@@ -66,6 +67,41 @@ describe("validateBeta", () => {
     expect(late).toMatchObject({ ratio: FALLBACK_RATIO, points: [] });
     expect(late.notes[0]).toContain("no time to validate: beta set to 0.05 beta_max");
     expect(validateBeta(task(3, 1)).notes[0]).toContain("too few rows");
+  });
+
+  test("validateBeta: how fast the clock runs changes nothing, until the deadline", () => {
+    const chosen = [0, 1e-3, 1].map((tick) => {
+      let time = 0;
+      const clock = (): number => {
+        time += tick;
+        return time;
+      };
+      return validateBeta(task(60, 3, { seconds: 1, solve: { compute, now: clock }, deadline: 1e6 }));
+    });
+    expect(chosen[0]?.end).toBe("work");
+    expect(chosen[1]).toEqual(chosen[0]);
+    expect(chosen[2]).toEqual(chosen[0]);
+    expect(chosen[0]?.notes.join()).toContain("with the work that --time allows");
+  });
+
+  test("validateBeta: less work ends it earlier, with a choice from what was validated", () => {
+    const [little, more] = [0.6, 3].map((seconds) => validateBeta(task(60, 20, { seconds })));
+    expect(little!.points.length).toBeLessThan(more!.points.length);
+    expect(little!.end).toBe("work");
+    expect(more!.end).not.toBe("work");
+  });
+
+  test("validateBeta says when the clock ended it before the work was done", () => {
+    let asked = 0;
+    const solve = { compute, now: () => asked++ };
+    const whole = validateBeta(task(60, 20, { solve, deadline: Number.POSITIVE_INFINITY }));
+    const deadline = asked / 2;
+    asked = 0;
+    const { end, points, notes } = validateBeta(task(60, 20, { solve, deadline }));
+    expect(end).toBe("clock");
+    expect(points.length).toBeGreaterThan(0);
+    expect(points).toEqual(whole.points.slice(0, points.length));
+    expect(notes.join()).toMatch(/the clock ended validation at .* beta_max/);
   });
 
   test("validateBeta: the grid starts at gridTop times beta_max, and ratios stay shares of beta_max", () => {

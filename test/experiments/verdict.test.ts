@@ -178,6 +178,11 @@ describe("verdict", () => {
     expect(open).toContain("Over its own 1 activation pattern it is within 4.5 % of the best.");
   });
 
+  test("verdict says nothing of its own patterns where the bound over all patterns says more", () => {
+    const lines = say({ result: { gap: 0.33, listed: { patterns: 139, lowerBound: 0.05, gap: 0.81 } } });
+    expect(lines.join(" ")).not.toContain("Over its own");
+  });
+
   test("verdict never says more than the numbers: printed bound <= bound, printed objective >= objective, gap likewise", () => {
     const positive = fc.double({ min: 1e-9, max: 1e9, noNaN: true });
     // Products with smaller shares are subnormal, and have fewer digits than are printed.

@@ -9,13 +9,20 @@ import { prove } from "../convex/certified-checker.ts";
 
 /**
  * Trained networks against what else finds networks: 20 trainings by gradient descent, and the convex program on 500, 1,000 and
- * 5,000 sampled patterns; and ten seeds against each other. STUDY_SETS and STUDY_RATIOS (comma-separated) choose a part.
+ * 5,000 sampled patterns; and ten seeds against each other. A part is chosen by STUDY_SETS, STUDY_RATIOS, STUDY_SEED_RATIOS,
+ * STUDY_PATTERNS (comma-separated) and STUDY_TRAININGS.
  */
-const list = (name: string, all: string): string[] => (process.env[name] ?? all).split(",");
+const list = (name: string, all: string): string[] =>
+  (process.env[name] ?? all).split(",").filter((word) => word !== "");
 const SETS = list("STUDY_SETS", "iris,wine,diabetes,bc,ionosphere,sonar,tic-tac-toe,monks");
 const RATIOS = list("STUDY_RATIOS", "0.5,0.1,0.01").map(Number);
+const SEED_RATIOS = list("STUDY_SEED_RATIOS", "0.5,0.1").map(Number);
+const PATTERNS = list("STUDY_PATTERNS", "500,1000,5000").map(Number);
 const SECONDS = Number(process.env["STUDY_SECONDS"] ?? 60);
-const TRAININGS = 20;
+const TRAININGS = Number(process.env["STUDY_TRAININGS"] ?? 20);
+const SEEDS = 10;
+/** Where none of the first seeds closes in the time, the others are not tried. */
+const FIRST_SEEDS = 2;
 const WIDTH = 100;
 const STEPS = 3000;
 const now = (): number => performance.now() / 1000;
@@ -49,7 +56,7 @@ describe.each(SETS)("solveConvex against its rivals: %s", (set) => {
       const own = solved(task, 0);
       const rows: [string, number][] = [];
       for (let k = 0; k < TRAININGS; k++) rows.push(["gradient descent", networkObjective(task, trained(task, k))]);
-      for (const count of [500, 1000, 5000]) {
+      for (const count of PATTERNS) {
         rows.push([`${count} patterns`, solved({ ...task, patterns: { kind: "sampled", count } }, 1, false).objective]);
       }
       const best = (name: string): number =>
@@ -69,27 +76,35 @@ describe.each(SETS)("solveConvex against its rivals: %s", (set) => {
   );
 });
 
-describe.each(SETS.length > 2 && process.env["STUDY_SETS"] === undefined ? ["iris2", "iris", "wine"] : SETS)(
-  "solveConvex from ten seeds: %s",
-  (set) => {
-    const found = posed(set);
-    test.skipIf(found === null).each([0.5, 0.1])(
-      "solveConvex: one objective at beta ratio %d",
-      { timeout: 7.2e6 },
-      (ratio) => {
-        if (found === null) return;
-        const task = { ...found, beta: ratio * betaMax(found, { compute, now }) };
-        const closed = Array.from({ length: 10 }, (_, seed) => solved(task, seed)).filter(
-          ({ status }) => status === "optimal",
-        );
-        const values = closed.map(({ objective }) => objective);
-        const spread = values.length > 0 ? Math.max(...values) / Math.min(...values) - 1 : 0;
-        process.stdout.write(`${set} ${ratio}: ${closed.length} of 10 closed, spread ${spread.toExponential(2)}\n`);
-        expect(spread).toBeLessThanOrEqual(1e-6);
-      },
-    );
-  },
-);
+describe.each(SETS)("solveConvex from ten seeds: %s", (set) => {
+  const found = posed(set);
+  test.skipIf(found === null).each(SEED_RATIOS)(
+    "solveConvex: one objective at beta ratio %d",
+    { timeout: 7.2e6 },
+    (ratio) => {
+      if (found === null) return;
+      const task = { ...found, beta: ratio * betaMax(found, { compute, now }) };
+      const all: Solution[] = [];
+      for (let seed = 0; seed < SEEDS; seed++) {
+        if (seed === FIRST_SEEDS && all.every(({ status }) => status !== "optimal")) break;
+        all.push(solved(task, seed));
+      }
+      const spreadOf = (runs: readonly Solution[]): number => {
+        const values = runs.map(({ objective }) => objective);
+        return values.length > 0 ? Math.max(...values) / Math.min(...values) - 1 : 0;
+      };
+      const closed = all.filter(({ status }) => status === "optimal");
+      const gap = Math.max(...all.map((run) => run.gap));
+      process.stdout.write(
+        `${set} ${ratio}: ${closed.length} of ${all.length} closed, spread ${spreadOf(closed).toExponential(2)}; of all ${spreadOf(all).toExponential(2)}, widest gap ${gap.toExponential(2)}\n`,
+      );
+      // A lower bound holds for every network, whichever seed found it.
+      const bound = Math.max(...all.map(({ lowerBound }) => lowerBound));
+      for (const { objective } of all) expect(objective).toBeGreaterThanOrEqual(bound * (1 - 1e-11));
+      expect(spreadOf(closed)).toBeLessThanOrEqual(1e-6);
+    },
+  );
+});
 
 /** Full-batch gradient descent on the weight-decay objective, its step halved at each rise and raised slowly. */
 function trained(task: ConvexProblem, seed: number): TwoLayerNetwork {

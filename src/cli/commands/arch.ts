@@ -2,7 +2,7 @@ import { z } from "zod";
 import { setting } from "../../experiments/config.ts";
 import { defineCommand, jsonSetting, plainSetting } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
-import { formatTable, plural } from "../format.ts";
+import { formatArchitecture, formatTable, plural } from "../format.ts";
 
 /** `32x32x3`, `784`. */
 const shape = z
@@ -45,7 +45,7 @@ export const archCommand = defineCommand({
     }
     const head = ["layer", "output", "parameters"];
     const rows = drawn.layers.map(({ depth, text, output, parameters }) => [
-      `${"  ".repeat(depth)}${text}`,
+      `${"  ".repeat(depth)}${formatArchitecture(text)}`,
       output.join(" x "),
       String(parameters),
     ]);

@@ -31,6 +31,11 @@ export const fitCommand = defineCommand({
     .superRefine((settings, context) => {
       const found = findContradiction(settings, settings.resume !== undefined);
       if (found !== null) context.addIssue({ code: "custom", path: [found.key], message: found.message });
+      const kernel = settings.model === "ntk" || settings.model === "nngp";
+      if (settings.path === true && kernel) {
+        const message = `has no meaning with --model ${settings.model}: its report has the error at every ridge`;
+        context.addIssue({ code: "custom", path: ["path"], message });
+      }
     }),
   examples: [
     {
