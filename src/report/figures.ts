@@ -55,7 +55,9 @@ function single(name: string, title: string, caption: string, draw: (width: numb
 
 function linesFigure(figure: LineFigure): Figure | null {
   const draw = (width: number) => linesChart(figure, { width, height: tall(width, 300, 260) });
-  if (draw(WIDE) === null) return null;
+  // What was measured once is in the table of measurements; a dot is no curve.
+  const isCurve = figure.lines.some(({ dashed, points }) => dashed !== true && points.length > 1);
+  if (!isCurve || draw(WIDE) === null) return null;
   return single(figure.name, figure.title, figure.caption, (width) => draw(width) ?? "");
 }
 

@@ -14,6 +14,11 @@ const DARK = `
   --chart-1: #74acf0; --chart-2: #f0905a; --chart-3: #6cc795; --chart-4: #cc94e6; --chart-5: #dcb558; --chart-6: #f08bac;
   --chart-on-strong: #10141a;`;
 
+/** Custom property -> colour of the dark scheme. */
+export const DARK_COLORS: ReadonlyMap<string, string> = new Map(
+  [...DARK.matchAll(/(--[\w-]+): (#\w+);/g)].map(([, name, color]) => [name!, color!]),
+);
+
 /** The whole style of a report: light and dark, phone and paper. */
 export const STYLE = `
 :root { color-scheme: light dark; ${LIGHT} }

@@ -157,7 +157,7 @@ export interface LineAxis {
   readonly log?: boolean;
 }
 
-/** Lines over a common axis: what a training measured, step by step. */
+/** Lines over a common axis, such as what a training measured step by step. */
 export interface LineFigure {
   /** Short name, for a file. */
   readonly name: string;
@@ -169,8 +169,15 @@ export interface LineFigure {
     readonly label: string;
     /** For bounds. */
     readonly dashed?: boolean;
+    /** Points alone, without a line through them. */
+    readonly dots?: boolean;
     /** Pairs (x, y); a y that is not finite, null in JSON, is left out. */
     readonly points: readonly (readonly [number, number])[];
+  }[];
+  /** Shaded regions behind the lines: triples (x, low, high). */
+  readonly bands?: readonly {
+    readonly label: string;
+    readonly points: readonly (readonly [number, number, number])[];
   }[];
 }
 

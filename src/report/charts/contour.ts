@@ -87,7 +87,7 @@ export function contourChart(picture: PlanePicture, width: number): string {
       Plot.text([fitLabel(`${labels[1]}; ${what}${range}`, width - 4, FONT_SIZE)], {
         frameAnchor: "top-left",
         dx: -marginLeft,
-        dy: -16,
+        dy: -20,
         textAnchor: "start",
         fill: COLORS.muted,
       }),

@@ -8,10 +8,13 @@ export const SYMBOLS = ["circle", "triangle", "square", "diamond", "times", "sta
 /** One entry: what a mark looks like, and what it means. */
 export interface LegendItem {
   readonly label: string;
-  readonly mark: "dot" | "hollow" | "line" | "dashed";
+  readonly mark: "dot" | "hollow" | "line" | "dashed" | "area";
   readonly color: string;
   readonly symbol?: (typeof SYMBOLS)[number];
 }
+
+/** Of a shaded region. */
+export const AREA_OPACITY = 0.18;
 
 const KEY_WIDTH = 20;
 const GAP = 18;
@@ -66,6 +69,10 @@ function key({ mark, color, symbol = "circle" }: LegendItem, left: number, dy: n
     const paint =
       mark === "dot" ? { fill: color, stroke: COLORS.paper, strokeWidth: 0.75 } : { stroke: color, strokeWidth: 1.4 };
     return [Plot.dot([0], { frameAnchor: "top-left", dx: left + 6, dy, symbol, r: 4, ...paint })];
+  }
+  if (mark === "area") {
+    const place = { frameAnchor: "top-left", dx: left + 7, dy, symbol: "square", r: 6 } as const;
+    return [Plot.dot([0], { ...place, fill: color, fillOpacity: 2 * AREA_OPACITY })];
   }
   // A line as a text of dashes would depend on the font; a thin row of dots is a line at any size.
   const steps = mark === "line" ? Array.from({ length: 14 }, (_, k) => k) : [0, 1, 2, 6, 7, 8, 12, 13, 14];

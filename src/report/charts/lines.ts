@@ -2,8 +2,8 @@ import * as Plot from "@observablehq/plot";
 import type { LineFigure } from "../types.ts";
 import { type Axis, drawable, extent, linearAxis, logAxis, pixel, positive } from "./axis.ts";
 import { decimateLine } from "./decimate.ts";
-import { type LegendItem, legend } from "./legend.ts";
-import { axisMarks, type ChartSize, leftMargin, plotSvg, SERIES_COLORS, scaleOptions } from "./plot-svg.ts";
+import { AREA_OPACITY, type LegendItem, legend } from "./legend.ts";
+import { axisMarks, type ChartSize, COLORS, leftMargin, plotSvg, SERIES_COLORS, scaleOptions } from "./plot-svg.ts";
 
 const MARGIN = { right: 24, bottom: 48 };
 /** Room between legend and frame, and for the label of the y axis above the legend. */
@@ -20,11 +20,11 @@ function axisOf(values: readonly number[], wantsLog: boolean, count: number): Ax
 }
 
 /**
- * Several lines over one axis. Points that cannot be drawn (not finite, or not positive on a logarithmic axis) leave gaps;
- * dashed lines are bounds. Null when there is nothing to draw.
+ * Several lines over one axis, with bands behind them. Points that cannot be drawn (not finite, or not positive on a logarithmic
+ * axis) leave gaps; dashed lines are bounds. Null when there is nothing to draw.
  */
 export function linesChart(figure: LineFigure, { width, height }: ChartSize): string | null {
-  const { lines, x: xAxis, y: yAxis } = figure;
+  const { lines, bands = [], x: xAxis, y: yAxis } = figure;
   const floor = smallestPositive(lines.flatMap(({ points }) => points.map(([, y]) => y)));
   const isLogX = xAxis.log === true;
   const shown = lines
@@ -36,7 +36,17 @@ export function linesChart(figure: LineFigure, { width, height }: ChartSize): st
     }))
     .filter(({ points }) => points.length > 0);
   if (shown.length === 0) return null;
-  const all = shown.flatMap(({ points }) => points);
+  const shaded = bands.map((band) => ({
+    ...band,
+    points: band.points.filter(
+      ([x, low, high]) =>
+        drawable(x) && drawable(low) && drawable(high) && (!isLogX || x > 0) && (yAxis.log !== true || low > 0),
+    ),
+  }));
+  const ends = shaded.flatMap(({ points }) =>
+    points.flatMap(([x, low, high]) => [[x, low] as const, [x, high] as const]),
+  );
+  const all = [...shown.flatMap(({ points }) => points), ...ends];
   const x = axisOf(
     all.map(([at]) => at),
     isLogX,
@@ -49,9 +59,13 @@ export function linesChart(figure: LineFigure, { width, height }: ChartSize): st
   );
   const marginLeft = leftMargin(y);
   const colorOf = (k: number): string => SERIES_COLORS[k % SERIES_COLORS.length]!;
-  const items = shown.map(
-    ({ label, dashed }, k): LegendItem => ({ label, mark: dashed === true ? "dashed" : "line", color: colorOf(k) }),
-  );
+  const items = [
+    ...shown.map(({ label, dashed, dots }, k): LegendItem => {
+      const mark = dots === true ? "dot" : dashed === true ? "dashed" : "line";
+      return { label, mark, color: colorOf(k) };
+    }),
+    ...shaded.map(({ label }): LegendItem => ({ label, mark: "area", color: COLORS.accent })),
+  ];
   const { marks: keys, height: room } = legend(items, width - marginLeft, LEGEND_ROOM);
   const marks: Plot.Markish[] = [
     ...axisMarks(x, y, {
@@ -59,8 +73,15 @@ export function linesChart(figure: LineFigure, { width, height }: ChartSize): st
       y: y.type === "log" ? `${yAxis.label} (log scale)` : yAxis.label,
     }),
     ...keys,
+    ...shaded.map(({ points }) =>
+      Plot.areaY(points, { x: "0", y1: "1", y2: "2", fill: COLORS.accent, fillOpacity: AREA_OPACITY }),
+    ),
   ];
-  shown.forEach(({ points, dashed }, k) => {
+  shown.forEach(({ points, dashed, dots }, k) => {
+    if (dots === true) {
+      marks.push(Plot.dot(points, { fill: colorOf(k), r: 3 }));
+      return;
+    }
     const kept = decimateLine(
       points.map(([at]) => pixel(x, at, 0, 1)),
       points.map(([, value]) => value),
