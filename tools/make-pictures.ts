@@ -1,7 +1,7 @@
 /**
- * Makes the pictures of the documentation in `docs/pictures/`: `npm run pictures`, or `npx tsx tools/make-pictures.ts NAME...` for
- * some of them. Everything in them is computed here, from seeded streams, on the package's own kernels without relaxed SIMD and on one
- * thread, with a clock that counts: each run makes the same files.
+ * Makes the pictures of the documentation in `docs/pictures/`: `npx tsx tools/make-pictures.ts`, with names some of them alone. All that they
+ * show is computed here, from seeded streams, on the package's own kernels without relaxed SIMD and on one thread, with a clock that counts:
+ * each run makes the same files.
  */
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -128,7 +128,8 @@ def prepare(network, shape):
             elif value.dim() > 1:
                 value.copy_(noise * (2 / value[0].numel()) ** 0.5)
             else:
-                value.add_(0.3 * noise)
+                # Gains of normalizations around 1, all others around 0.
+                value.copy_(0.3 * noise + (1 if name.endswith("weight") else 0))
     return network.eval()
 
 

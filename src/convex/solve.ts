@@ -28,6 +28,8 @@ const SLOW_SHARE = 0.2;
 const SLOW_GAIN = 1e-3;
 /** Where training was cut short, the last solve may take this share of the time so far. */
 const POLISH_SHARE = 0.1;
+/** The bound over the patterns seen may take this share of the time; it is left out where that is not enough. */
+const SEEN_SHARE = 0.03;
 /** Exact sweeps take part in training up to this many rows. */
 const QUICK_ROWS = 300;
 /** Candidates added a round when patterns are listed. */
@@ -177,7 +179,8 @@ function* solve(problem: ConvexProblem, options: SolveOptions, lanes: Lanes): Ge
     if (context.loss.name === "hinge" && quick !== null && relativeGap(iterate.objective, quick.value) <= tolerance) {
       iterate = { ...iterate, v: quick.v };
     }
-    own = boundOverSeen(context, [...seen.values()], iterate, stop);
+    const until = now() + SEEN_SHARE * (options.seconds ?? Number.POSITIVE_INFINITY);
+    own = boundOverSeen(context, [...seen.values()], iterate, () => stop() || now() >= until);
     // Where training was cut short there is always something to repair, and little to gain by it.
     const mayRepair = repair && converged;
     const certifying = certifyIterate(compute, context, iterate, {

@@ -40,7 +40,7 @@ overparam predict . new-rows.csv     # raw rows, with the columns of the trainin
 \`\`\`
 
 \`model.safetensors\` holds the training inputs (encoded and standardized), the dual coefficients and the intercept in float64: the
-prediction for x is the sum of kernel(x, input) times coefficient over all training rows, plus the intercept.
+prediction for x is the sum of kernel(x, input) times coefficient over all training rows${problem.weights === null ? "" : " with a weight"}, plus the intercept.
 
 ## Limits
 

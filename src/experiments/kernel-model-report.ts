@@ -63,7 +63,12 @@ function problemTable(
       ["features", problem.features],
       ["kernel", model],
       ["network", problem.architecture],
-      ...(problem.weights === null ? [] : [["sample weights", problem.weights]]),
+      ...(problem.weights === null
+        ? []
+        : [
+            ["sample weights", problem.weights],
+            ["rows with a weight", problem.countedRows],
+          ]),
       ["ridge", problem.ridge],
       ["ridge as a share of the mean diagonal", problem.ridge / result.meanDiagonal],
       ["effective dimension at this ridge", result.effectiveDimension],

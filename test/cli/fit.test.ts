@@ -60,7 +60,7 @@ describe("overparam fit", () => {
     const cwd = workFolder();
     const { code, stdout, stderr } = await overparam(SMALL, { cwd });
     expect(code).toBe(0);
-    expect(stderr).toContain("40 rows x 1 features");
+    expect(stderr).toContain("40 rows x 1 feature");
     expect(stderr).toContain("target y (a number) · 20 % held out, seed 0");
     expect(stderr).toMatch(/^ {2}backend (blas|wasm) \(/m);
     expect(stderr).toMatch(/^ {2}solving .* objective [\d.e-]+ {3}bound [\d.e-]+ {3}\d+ neurons? {3}\d+ s$/m);

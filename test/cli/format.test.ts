@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+  formatArchitecture,
   formatBytes,
   formatGap,
   formatNumber,
@@ -10,6 +11,15 @@ import {
   plural,
   wrap,
 } from "../../src/cli/format.ts";
+
+describe("formatArchitecture", () => {
+  test("formatArchitecture shortens weights and nothing else", () => {
+    expect(formatArchitecture("dense(512, w=1.4142135623730951, b=0.5) relu conv(16, 3, w=1)")).toBe(
+      "dense(512, w=1.414, b=0.5) relu conv(16, 3, w=1)",
+    );
+    expect(formatArchitecture("dense(1024, w=0.13975424859373686)")).toBe("dense(1024, w=0.1398)");
+  });
+});
 
 describe("formatNumber", () => {
   test.each([

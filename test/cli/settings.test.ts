@@ -166,6 +166,21 @@ describe("settle", () => {
     expect(error.hint).toEqual(hint);
   });
 
+  test("settle names a flag that must be given and is not", () => {
+    const command = defineCommand({
+      ...{ name: "draw", summary: "draw", positionals: ["data"] },
+      schema: z.object({
+        data: setting(z.string(), { group: "Data", description: "what to draw" }),
+        arch: setting(z.string(), { group: "Data", description: "how" }),
+      }),
+      examples: [{ does: "draw", line: "overparam draw x.csv --arch relu" }],
+      run: () => Promise.resolve(0),
+    });
+    const error = mistake(() => settle(command, ["x.csv"], {}, nothing));
+    expect(error.message).toBe("no --arch given");
+    expect(error.hint).toBe("usage: overparam draw DATA [flags], for example overparam draw x.csv --arch relu");
+  });
+
   test("settle names the variable that has a wrong value", () => {
     const error = mistake(() => settleFit(["a.csv"], { OVERPARAM_TIME: "soon" }));
     expect(error.message).toBe('OVERPARAM_TIME wants a positive number, got "soon"');
@@ -237,6 +252,10 @@ describe("commandHelp", () => {
       }
       const [, examples = ""] = help.split("\nExamples\n");
       expect(examples.split("\n").filter((line) => line.startsWith("  overparam "))).toHaveLength(2);
+      // What a shell takes for one word stays on one line, and arguments come in the order in which they are given.
+      for (const line of examples.split("\n")) expect(line.split('"').length % 2, line).toBe(1);
+      const places = command.positionals.map((key) => help.indexOf(`\n  ${key.toUpperCase()}`));
+      expect(places).toEqual(places.toSorted((a, b) => a - b));
       expect(command.name).toBe(entry.name);
       expect(command.summary).toBe(entry.summary);
     }

@@ -4,10 +4,11 @@ import { makeTerminal, type TextStream, wantsColour } from "../../src/cli/termin
 class Recorder implements TextStream {
   text = "";
   readonly isTTY: boolean;
-  readonly columns = 80;
+  readonly columns: number;
 
-  constructor(isTTY: boolean) {
+  constructor(isTTY: boolean, columns = 80) {
     this.isTTY = isTTY;
+    this.columns = columns;
   }
 
   write(text: string): void {
@@ -58,5 +59,10 @@ describe("makeTerminal", () => {
     expect(terminal.styleErr("bold", "x")).toBe("\u001b[1mx\u001b[22m");
     expect(terminal.outColumns).toBe(Number.POSITIVE_INFINITY);
     expect(terminal.errColumns).toBe(80);
+  });
+
+  test("makeTerminal takes a terminal that says it has no columns for one of 80", () => {
+    const terminal = makeTerminal(new Recorder(true, 0), new Recorder(true, 0), {});
+    expect([terminal.outColumns, terminal.errColumns]).toEqual([80, 80]);
   });
 });

@@ -325,6 +325,17 @@ describe("runTrain", () => {
     expect(new TextDecoder().decode(fileOf(done, "report.html"))).toContain("Measured beside the theory");
     const plain = await run({ arch: "dense(32) relu dense(32) relu dense(1)", steps: 20 });
     expect(modelOf(plain).parameters).toEqual(modelOf(done).parameters);
+    // Two looks are too few to see much: it says so, and how to have more.
+    const few = "--monitor cheap:1 looks 20 times";
+    expect(done.outcome.json.notes.filter((text) => text.includes(few))).toHaveLength(1);
+    const paced = await run({ arch: "dense(32) relu dense(32) relu dense(1)", steps: 20, monitor: "cheap:5" });
+    expect(paced.outcome.json.notes.join()).not.toContain("looks 20 times");
+    const seen = (name: string): unknown[] =>
+      historyOf(paced).flatMap(({ step, measurements = [] }) =>
+        (measurements as { name: string }[]).some((one) => one.name === name) ? [step] : [],
+      );
+    expect(seen("distance-frobenius")).toEqual([0, 5, 10, 15, 20]);
+    expect(seen("separation")).toEqual([0]);
     // Help names all of them.
     const help = JSON.stringify(trainSettingsSchema.shape.monitor.meta());
     for (const name of monitorNames) expect(help).toContain(name);

@@ -115,6 +115,36 @@ describe("linesChart", () => {
     expect(paths(svg)).toBeGreaterThanOrEqual(2);
   });
 
+  test("linesChart draws dots, and bands behind the lines that its axes have room for", () => {
+    const points = [
+      [0, 1],
+      [10, 2],
+    ] as const;
+    const base = figure([{ label: "mean", points }], false);
+    const svg = linesChart(
+      {
+        ...base,
+        lines: [...base.lines, { label: "rows", dots: true, points }],
+        bands: [
+          {
+            label: "deviation",
+            points: [
+              [0, -8, 9],
+              [10, 0, Number.NaN],
+              [12, 1, 8],
+            ],
+          },
+        ],
+      },
+      SIZE,
+    )!;
+    expect(svg).not.toContain("NaN");
+    expect(svg).toMatch(/aria-label="area"/);
+    expect(svg).toContain(">−5<");
+    expect(svg).toContain(">12<");
+    expect(svg.match(/<circle/g)!.length).toBeGreaterThanOrEqual(3);
+  });
+
   test("linesChart of a hundred thousand points stays small", () => {
     const points = Array.from({ length: 100_000 }, (_, k): [number, number] => [k, 1 + Math.sin(k)]);
     expect(linesChart(figure([{ label: "a", points }], false), SIZE)!.length).toBeLessThan(100_000);

@@ -75,7 +75,8 @@ export function scalarBounds(context: VectorCore, options: ScalarBoundOptions): 
       const { isCut, ...found } = boundOf(scale === 1 ? v : v.map((t) => t / scale));
       const bound = { ...found, value: found.value * scale };
       if (isCut) wasCut = true;
-      else if (known.length < REMEMBERED) known.push({ v, excess: found.method.startsWith("exact") ? 0 : excess(), bound });
+      else if (known.length < REMEMBERED)
+        known.push({ v, excess: found.method.startsWith("exact") ? 0 : excess(), bound });
       return bound;
     },
     harder() {
