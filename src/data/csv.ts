@@ -12,12 +12,13 @@ import {
   scanRecords,
   skipBlankLines,
 } from "./csv-scan.ts";
+import { readDecimalCommas } from "./decimal-comma.ts";
 import type { CategoryColumn, Column, ColumnKind, NumberColumn, TableContent } from "./types.ts";
 
 /** A column during the first pass, which reads every cell as a number. */
 interface Draft {
   readonly head: Pick<Column, "name" | "named" | "place">;
-  readonly values: Float64Array;
+  values: Float64Array;
   numbers: number;
   firstInfinite: number;
   /** Cells that are neither numbers nor missing. */
@@ -77,8 +78,10 @@ export function readCsv(bytes: Uint8Array, file: string, kinds?: ReadonlyMap<str
     });
   }
 
-  // Pass 2: the cells of category columns as words.
   const notes = [...header.notes];
+  takeDecimalCommas(source, header.end, rows, drafts, notes);
+
+  // Pass 2: the cells of category columns as words.
   const isCategory = drafts.map((draft) => {
     const wanted = kinds && (kinds.get(draft.head.name) ?? uncheckedKind(draft));
     return inferKind(source, draft, wanted, notes) === "category";
@@ -94,6 +97,26 @@ export function readCsv(bytes: Uint8Array, file: string, kinds?: ReadonlyMap<str
     placeOf: (row, column) => placeOfCell(source, header.end, columns.length, row, column),
   };
 }
+
+/** Columns that are numbers once their commas are read as points, in files whose author writes numbers so. */
+function takeDecimalCommas(source: CsvSource, start: number, rows: number, drafts: Draft[], notes: string[]): void {
+  const wanted = drafts.flatMap(({ others, firstOther, firstOtherEnd, values }, j) => {
+    const hasComma = others > 0 && source.bytes.subarray(firstOther, firstOtherEnd).includes(COMMA);
+    return hasComma && values.length > 0 ? [j] : [];
+  });
+  if (wanted.length === 0) return;
+  const found = readDecimalCommas(source, start, drafts.length, rows, wanted);
+  for (const [j, { values, numbers }] of found)
+    Object.assign(drafts[j]!, { values, numbers, others: 0, firstOther: -1 });
+  const [first] = found;
+  if (first === undefined) return;
+  const names = [...found.keys()].map((j) => `"${drafts[j]!.head.name}"`);
+  const which =
+    names.length > 3 ? `${names.length} columns` : `column${names.length > 1 ? "s" : ""} ${names.join(", ")}`;
+  notes.push(`decimal commas in ${which} are read as decimal points, such as "${first[1].example}"`);
+}
+
+const COMMA = 44;
 
 /** Where a cell stands; scans the records again. */
 function placeOfCell(source: CsvSource, start: number, columns: number, row: number, column: number): Place {
