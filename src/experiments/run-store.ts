@@ -4,6 +4,7 @@ import { DataError, UsageError } from "../base/errors.ts";
 import {
   exists,
   listFolder,
+  makeFolder,
   makeTemporaryFolder,
   publishFolder,
   readBytes,
@@ -20,7 +21,6 @@ import {
   isAlive,
   isFolder,
   joinPath,
-  makeFolder,
   processId,
 } from "../platform/run-files.ts";
 import { fitJsonSchema, type RunFile } from "./fit-types.ts";

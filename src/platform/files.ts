@@ -128,13 +128,39 @@ export function writeFileAtomic(file: string, content: Uint8Array | string): voi
 }
 
 /**
+ * Makes a folder and its parents, one by one; nothing happens when it is there. (Node's own way never ends on file systems
+ * that take no folders, such as /proc.)
+ */
+export function makeFolder(folder: string): void {
+  const code = makeOne(folder);
+  if (code === null) return;
+  const parent = path.dirname(folder);
+  if (code === "ENOENT" && parent !== folder) {
+    makeFolder(parent);
+    if (makeOne(folder) === null) return;
+  }
+  if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  fs.mkdirSync(folder);
+}
+
+/** Makes one folder; the code of what was wrong. */
+function makeOne(folder: string): string | null {
+  try {
+    fs.mkdirSync(folder);
+    return null;
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code);
+  }
+}
+
+/**
  * A new hidden folder inside `parent` (made when missing), to be filled and then published.
  *
  * @throws DataError when `parent` is not writable.
  */
 export function makeTemporaryFolder(parent: string, prefix: string): string {
   return friendly(parent, () => {
-    fs.mkdirSync(parent, { recursive: true });
+    makeFolder(parent);
     const folder = temporaryName(parent, prefix);
     fs.mkdirSync(folder);
     return folder;

@@ -8,6 +8,7 @@ export {
   exists,
   gunzip,
   listFolder,
+  makeFolder,
   makeTemporaryFolder,
   publishFolder,
   readBytes,

@@ -40,11 +40,6 @@ export function isFolder(file: string): boolean {
   return fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-/** Makes a folder and its parents; nothing happens when it is there. */
-export function makeFolder(folder: string): void {
-  fs.mkdirSync(folder, { recursive: true });
-}
-
 /** Parts joined to a path of this system. */
 export const joinPath = path.join;
 /** Folder part of a path. */

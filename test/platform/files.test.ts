@@ -20,6 +20,7 @@ import {
   gunzip,
   isoTime,
   listFolder,
+  makeFolder,
   makeTemporaryFolder,
   now,
   publishFolder,
@@ -163,4 +164,16 @@ test("now does not run backwards; today and isoTime have their form", () => {
   expect(now()).toBeGreaterThanOrEqual(before);
   expect(today()).toMatch(/^\d{4}-\d\d-\d\d$/);
   expect(isoTime()).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+});
+
+test("makeFolder makes parents, takes what is there, and ends where no folder can be made", () => {
+  const deep = join(folder, "a", "b", "c");
+  makeFolder(deep);
+  makeFolder(deep);
+  expect(lstatSync(deep).isDirectory()).toBe(true);
+  writeFileSync(join(folder, "file"), "");
+  expect(() => makeFolder(join(folder, "file"))).toThrow(/EEXIST/);
+  expect(() => makeFolder(join(folder, "file", "below"))).toThrow(/ENOTDIR/);
+  // Node's recursive mkdir never comes back from there.
+  if (exists("/proc/self")) expect(() => makeFolder("/proc/nothing/here")).toThrow(/ENOENT/);
 });

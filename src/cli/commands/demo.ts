@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { fitSettingsSchema } from "../../experiments/config.ts";
 import { demoCsv } from "../../experiments/demo-data.ts";
-import { writeFileAtomic } from "../../platform/files.ts";
-import { joinPath, makeFolder } from "../../platform/run-files.ts";
+import { makeFolder, writeFileAtomic } from "../../platform/files.ts";
+import { joinPath } from "../../platform/run-files.ts";
 import { defineCommand, jsonSetting, quietSetting } from "../command.ts";
 import { runFit } from "../run-fit.ts";
 

@@ -1,7 +1,7 @@
 import { DataError } from "../../base/errors.ts";
-import { exists, readBytes, removeFolder, sha256, writeFileAtomic } from "../../platform/files.ts";
+import { exists, makeFolder, readBytes, removeFolder, sha256, writeFileAtomic } from "../../platform/files.ts";
 import { openPositioned, type PositionedFile } from "../../platform/positioned-file.ts";
-import { hiddenFolders, isAlive, joinPath, makeFolder, processId } from "../../platform/run-files.ts";
+import { hiddenFolders, isAlive, joinPath, processId } from "../../platform/run-files.ts";
 import { prepareStore } from "../run-store.ts";
 import { posedBy, readTrainingCheckpoint, type StoredCheckpoint, TRAINING_CHECKPOINT_FILE } from "./checkpoint.ts";
 import type { TrainSettings } from "./settings.ts";
