@@ -42,7 +42,7 @@ export function kernelLine({ problem, result }: KernelFitJson): string {
   return [
     `ridge ${formatNumber(problem.ridge)}${tried}`,
     `leave-one-out error ${formatNumber(result.leaveOneOutError)}`,
-    `effective dimension ${formatNumber(result.effectiveDimension)} of ${problem.countedRows}`,
+    `effective dimension ${formatNumber(result.effectiveDimension)} of ${problem.weights?.rows ?? problem.rows}`,
     formatSeconds(result.seconds),
   ].join("   ");
 }

@@ -1,6 +1,6 @@
 import { ConfigError } from "../base/errors.ts";
 import { createCompute } from "../compute/index.ts";
-import { trainedRanges } from "../network/deep/index.ts";
+import { NetworkLanes, trainedRanges } from "../network/deep/index.ts";
 import { type LineFigure, renderLines, renderPlane } from "../report/index.ts";
 import {
   LANDSCAPE_DEFAULTS,
@@ -10,6 +10,7 @@ import {
   LINE_POINTS,
   type LineSlice,
   landscapeOf,
+  landscapeWork,
   lineBetween,
   subsetOf,
 } from "../training/index.ts";
@@ -34,6 +35,8 @@ export interface LandscapeRequest {
   /** Samples that the loss is taken over, at most. */
   readonly samples: number;
   readonly threads: number | undefined;
+  /** Told of the work done, and of all there is at most, now and then. */
+  readonly progress?: (done: number, all: number) => void;
 }
 
 /** The landscape of a run, as numbers and as figures. */
@@ -63,20 +66,36 @@ export async function exploreLandscape(
   const other = between === null ? null : openTraining(runs, between);
   if (other !== null) requireSame(stored, other);
   const compute = await createCompute(threads === undefined ? {} : { threads });
+  const lanes = new NetworkLanes(compute);
   try {
     const result = compute.scope((scope): LandscapeResult => {
       const { posed, settings, state } = stored;
       const { n } = posed.data;
       const count = Math.min(n, request.samples);
       const rows = Uint32Array.from({ length: count }, (_, k) => Math.floor((k * n) / count));
+      const { graph } = posed;
+      const tape = lanes.tape<Float64Array>({
+        graph,
+        precision: "f64",
+        samples: count,
+        orders: 2,
+        trained: posed.isTrained,
+      });
+      let done = 0;
+      let all = 0;
       const setup: LandscapeSetup = {
-        graph: posed.graph,
+        ...(tape === null ? {} : { tape }),
+        progress(work) {
+          done += work;
+          request.progress?.(done, all);
+        },
+        graph,
         compute,
         scope,
         data: subsetOf(posed.data, rows),
         reduction: settings.reduction,
-        samples: TOGETHER,
-        trained: trainedRanges(posed.graph, posed.isTrained),
+        samples: tape === null ? TOGETHER : count,
+        trained: trainedRanges(graph, posed.isTrained),
         state,
       };
       const common = { run: stored.id, step: stored.step, samples: count };
@@ -84,13 +103,16 @@ export async function exploreLandscape(
       if (other === null) {
         const search = { ...LANDSCAPE_DEFAULTS.search, smoothing, steps: ojaSteps, seed };
         const options = { ...LANDSCAPE_DEFAULTS, axes, radius, points: points + 1 - (points % 2), search };
+        all = landscapeWork(options);
         return { ...common, kind: "plane", plane: landscapeOf(setup, theta, options) };
       }
-      const line = lineBetween(setup, theta, scope.copy(other.theta), Math.max(LINE_POINTS, points));
+      all = Math.max(LINE_POINTS, points);
+      const line = lineBetween(setup, theta, scope.copy(other.theta), all);
       return { ...common, kind: "line", between: other.id, line };
     });
     return { result, ...(await addPng(figuresOf(result))) };
   } finally {
+    lanes.close();
     await compute.close();
   }
 }

@@ -1,9 +1,12 @@
 import { z } from "zod";
 import { fitSettingsSchema, setting } from "../../experiments/config.ts";
+import { now } from "../../platform/clock.ts";
 import { writeFileAtomic } from "../../platform/files.ts";
 import { defineCommand, jsonSetting, quietSetting, runSetting, runsSetting } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
-import { formatNumber, formatShare, plural } from "../format.ts";
+import { formatNumber, formatSeconds, formatShare, plural } from "../format.ts";
+import { progressLine } from "../progress.ts";
+import type { Terminal } from "../terminal.ts";
 
 const path = z.string().min(1);
 
@@ -66,7 +69,9 @@ export const landscapeCommand = defineCommand({
     const { exploreLandscape } = await import("../../experiments/landscape.ts");
     const { between = null, quiet, json, out, threads, ...rest } = settings;
     if (!quiet) terminal.err(`  ${aheadOf(settings)}`);
-    const { result, files, png } = await exploreLandscape({ ...rest, between, threads });
+    const progress = quiet ? () => {} : progressOf(terminal);
+    const { result, files, png } = await exploreLandscape({ ...rest, between, threads, progress });
+    terminal.clear();
     const whole = { schema: 1, command: "landscape", version, ...result };
     const numbers = `${out}.json`;
     writeFileAtomic(numbers, `${JSON.stringify(whole)}\n`);
@@ -82,6 +87,25 @@ export const landscapeCommand = defineCommand({
     return EXIT.ok;
   },
 });
+
+/** Seconds between two progress lines: where they can be redrawn, and where they cannot. */
+const REDRAW_SECONDS = 0.2;
+const LINE_SECONDS = 15;
+
+/** Shows the share of the work that is done. */
+function progressOf(terminal: Terminal): (done: number, all: number) => void {
+  const start = now();
+  let shown = start;
+  return (done, all) => {
+    const time = now();
+    if (time - shown < (terminal.canRedraw ? REDRAW_SECONDS : LINE_SECONDS)) return;
+    shown = time;
+    const left = ((time - start) * (all - done)) / done;
+    const parts = [formatSeconds(time - start), `at most ${formatSeconds(left)} left`];
+    if (terminal.canRedraw) terminal.transient(progressLine("landscape", done / all, parts, terminal.errColumns));
+    else terminal.err(`  ${parts.join(", ")}`);
+  };
+}
 
 /** What is going to be computed, for it may take a while. */
 function aheadOf({

@@ -102,7 +102,7 @@ export function* generateColumns(
       seen.set(unit.key, unit);
       added.push(unit.key);
     }
-    if (!solveFirst && added.length === 0 && accuracy > options.accuracy) {
+    if (!solveFirst && added.length === 0 && accuracy > options.accuracy && current.units.length > 0) {
       // Nothing is found at a rough dual point: once more at an exact one.
       wanted = options.accuracy;
       solveFirst = true;

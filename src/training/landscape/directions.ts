@@ -59,6 +59,15 @@ export interface NegativeCurvature {
   readonly check: { readonly smallest: number; readonly quotient: number; readonly cosine: number } | null;
 }
 
+/** Products for the size of the curvature, and steps of the Lanczos method at most. */
+const POWER_STEPS = 12;
+const LANCZOS_STEPS = 120;
+
+/** Products with the Hessian that {@link negativeCurvature} makes at most. */
+export function curvatureProducts({ steps, checks }: CurvatureSearch): number {
+  return POWER_STEPS + steps + checks * (LANCZOS_STEPS + 1);
+}
+
 /**
  * The most negatively curved direction of E Hessian(theta + xi), xi ~ N(0, smoothing^2 I), by Oja's method: v <- v - eta
  * H(theta + xi) v, normalized. The axes of the landscapes of arXiv:1811.03962 (figure 1), where step size, number of
@@ -96,7 +105,7 @@ export function negativeCurvature(
   const largest = objective.allocate(size);
   largest.set(direction);
   let scale = 0;
-  for (let step = 0; step < 12; step++) {
+  for (let step = 0; step < POWER_STEPS; step++) {
     product(largest, image, normal);
     largest.set(image);
     scale = Math.max(scale, normalize(largest));
@@ -150,7 +159,7 @@ export function negativeCurvature(
   const { values, vectors } = lanczos(compute, operator, 1, randomStream(seed, "lanczos"), {
     end: "smallest",
     tolerance: 1e-6,
-    maxSteps: Math.min(operator.size, 120),
+    maxSteps: Math.min(operator.size, LANCZOS_STEPS),
   });
   scatter(vectors, whole);
   const cosine = Math.abs(dot(whole, direction));

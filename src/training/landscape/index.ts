@@ -2,13 +2,14 @@
 import type { NetworkGraph } from "../../network/deep/index.ts";
 import {
   type CurvatureSearch,
+  curvatureProducts,
   filterNormalized,
   gradientDirection,
   type NegativeCurvature,
   negativeCurvature,
   orthogonalize,
 } from "./directions.ts";
-import { type LandscapeSetup, landscapeObjective } from "./objective.ts";
+import { type LandscapeSetup, landscapeObjective, OBJECTIVE_WORK } from "./objective.ts";
 import { LINE_POINTS, type LineSlice, lineSlice, type PlaneSlice, planeSlice, sliceSteps } from "./slices.ts";
 
 export * from "./directions.ts";
@@ -46,6 +47,12 @@ export interface Landscape {
   readonly gradientNorm: number;
   readonly curvature: Omit<NegativeCurvature, "direction"> | null;
   readonly settings: LandscapeOptions;
+}
+
+/** Work of {@link landscapeOf} at most, as {@link LandscapeSetup.progress} counts it. */
+export function landscapeWork({ axes, points, search }: LandscapeOptions): number {
+  const { value, gradient, hessian } = OBJECTIVE_WORK;
+  return gradient + (1 + points ** 2) * value + (axes === "curvature" ? hessian * curvatureProducts(search) : 0);
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Compute, Scope } from "../../compute/index.ts";
 import type { RealArray } from "../../compute/types.ts";
-import { type NetworkGraph, type ParameterRange, Tape } from "../../network/deep/index.ts";
+import { type BatchTape, type NetworkGraph, type ParameterRange, Tape } from "../../network/deep/index.ts";
 import type { TrainingData, TrainingSettings } from "../trainer.ts";
 
 /** A function of `size` parameters with its derivatives; the landscape that is looked at. */
@@ -30,7 +30,14 @@ export interface LandscapeSetup {
   readonly trained?: readonly ParameterRange[];
   /** Running statistics of batch normalization; `renewed`: from the data, at each value anew (derivatives hold them fixed). */
   readonly state?: RealArray | "renewed";
+  /** What passes are made with, two coefficients and room for `samples`; default: a {@link Tape} of its own. */
+  readonly tape?: BatchTape<Float64Array>;
+  /** Told of the work after each value, gradient or product with the Hessian, in {@link OBJECTIVE_WORK}. */
+  readonly progress?: (work: number) => void;
 }
+
+/** Work of what an objective does, in forward passes over the data. */
+export const OBJECTIVE_WORK = { value: 1, gradient: 3, hessian: 8 } as const;
 
 /** The training objective of a network on fixed data, in double precision, outside training. */
 export function landscapeObjective(setup: LandscapeSetup): Objective {
@@ -40,7 +47,8 @@ export function landscapeObjective(setup: LandscapeSetup): Objective {
   const allocate = (length: number): Float64Array => scope.f64(length);
   const isMoved = ({ parameters }: { readonly parameters: ParameterRange }): boolean =>
     trained.some(({ from, count }) => parameters.from >= from && parameters.from < from + count);
-  const tape = new Tape({ graph, kernels: compute, allocate, samples, orders: 2, trained: isMoved });
+  const tape = setup.tape ?? new Tape({ graph, kernels: compute, allocate, samples, orders: 2, trained: isMoved });
+  const done = (what: keyof typeof OBJECTIVE_WORK): void => setup.progress?.(OBJECTIVE_WORK[what]);
   if (state !== undefined && state !== "renewed") tape.state.set(state);
   const factor = reduction === "mean" ? 1 / data.n : 1;
   const inputs = graph.sizes[0]!;
@@ -75,6 +83,7 @@ export function landscapeObjective(setup: LandscapeSetup): Objective {
         loss += factor * batch.loss;
         correct += batch.correct;
       });
+      done("value");
       return { loss, accuracy: correct / data.n };
     },
     gradient(theta, out) {
@@ -84,6 +93,7 @@ export function landscapeObjective(setup: LandscapeSetup): Objective {
         data.loss.evaluate(rows, tape.output[0]!, tape.outputAdjoint[0]!, factor);
         tape.backward(n, [theta], [out], 1, 1);
       });
+      done("gradient");
     },
     hessian(theta, x, out) {
       direction.fill(0);
@@ -95,6 +105,7 @@ export function landscapeObjective(setup: LandscapeSetup): Objective {
         data.loss.curvature(rows, tape.output[0]!, tape.output[1]!, tape.outputAdjoint[1]!, factor);
         tape.backward(n, [theta, direction], [first, out]);
       });
+      done("hessian");
     },
   };
 }
