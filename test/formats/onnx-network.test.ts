@@ -250,6 +250,31 @@ describe("readOnnxNetwork of graphs", () => {
     expect(read(nodes, constants, [2]).text).toBe("dense(2) gelu");
   });
 
+  test("pads that a graph computes by turning a constant around do not turn the image", () => {
+    const nodes: Written[] = [
+      { op: "Reshape", input: ["pairs", "two"], output: "a" },
+      { op: "Slice", input: ["a", "last", "end", "zero", "last"], output: "b" },
+      { op: "Transpose", input: ["b"], output: "c", with: { perm: [1, 0] } },
+      { op: "Reshape", input: ["c", "last"], output: "d" },
+      { op: "Pad", input: ["x", "d"], output: "p" },
+      { op: "Conv", input: ["p", "K"], output: "y" },
+    ];
+    const constants = {
+      // From the last axis to the first: before and behind.
+      pairs: integers(1, 2, 0, 1, 0, 0, 0, 0),
+      two: integers(-1, 2),
+      last: integers(-1),
+      end: integers(-(2 ** 53)),
+      zero: integers(0),
+      K: { shape: [1, 2, 3, 6], data: Array.from({ length: 36 }, (_, k) => k) },
+    };
+    const network = read(nodes, constants, [2, 2, 3]);
+    expect(network.text).toBe("pad(0, 1, 1, 2) conv(1, 3x6, pad=valid)");
+    // Channel 1, row 1, column 2 of the sample meets tap 18 + 6 + 3.
+    const X = Float64Array.from({ length: 12 }, (_, k) => Number(k === 6 + 3 + 2));
+    expect(outputsOf(network, X)).toEqual([27]);
+  });
+
   test("a Pad before a convolution, and a convolution on one axis", () => {
     const kernel = { shape: [1, 1, 2], data: [1, 10] };
     const nodes: Written[] = [

@@ -70,13 +70,8 @@ export function foldConstants(step: Step): Constant {
       });
       return { shape: indices.shape, data };
     }
-    case "Slice": {
-      const [starts, ends] = [step.integers("starts", 1), step.integers("ends", 2)];
-      const steps = step.integers("steps", 4) ?? [1];
-      if (first.shape.length !== 1 || starts?.length !== 1 || ends?.length !== 1 || steps[0] !== 1) break;
-      const data = first.data.slice(starts[0], ends[0]);
-      return { shape: [data.length], data };
-    }
+    case "Slice":
+      return sliced(step, first);
     case "ReduceProd":
       return { shape: [], data: Float64Array.of(first.data.reduce((product, value) => product * value, 1)) };
     case "ConstantOfShape": {
@@ -86,6 +81,23 @@ export function foldConstants(step: Step): Constant {
     }
   }
   throw step.refuse("is not computed on constants by this program");
+}
+
+/** Rows of a constant: those of its first axis from a start to an end, forward or backward. */
+function sliced(step: Step, { shape, data }: Constant): Constant {
+  const [starts, ends] = [step.integers("starts", 1), step.integers("ends", 2)];
+  const [axes, steps] = [step.integers("axes", 3) ?? [0], step.integers("steps", 4) ?? [1]];
+  const [length = 0] = shape;
+  const [by] = steps;
+  const isRead = starts?.length === 1 && ends?.length === 1 && axes.length === 1 && (by === 1 || by === -1);
+  if (!isRead || axes[0] !== 0) throw step.refuse("takes other parts of a constant than rows one after the other");
+  const place = (at: number): number => (at < 0 ? at + length : at);
+  const rows = Array.from({ length }, (_, k) => (by === 1 ? k : length - 1 - k));
+  const [start, end] = [place(starts[0]!), place(ends[0]!)];
+  const kept = rows.filter((row) => (by === 1 ? row >= start && row < end : row <= start && row > end));
+  const size = data.length / Math.max(1, length);
+  const parts = kept.flatMap((row) => [...data.subarray(row * size, (row + 1) * size)]);
+  return { shape: [kept.length, ...shape.slice(1)], data: Float64Array.from(parts) };
 }
 
 function shapeAfter(step: Step, { shape, data }: Constant): readonly number[] {

@@ -138,7 +138,7 @@ export function readOnnxNetwork(
   const [input] = inputs;
   if (input === undefined || inputs.length !== 1) throw refuse(`its output depends on ${inputs.length} inputs`);
   const sizes = sizesOf(input).slice(1);
-  const isFirst = isChannelsFirst(sizes, nodes, sample);
+  const isFirst = isChannelsFirst(input.name, sizes, nodes, sample);
   const shape = inputShape(sizes, isFirst, sample);
   if (shape.length === 0 || shape.length > 3 || shape.some((length) => length < 1) || countOf(shape) > MOST_NUMBERS) {
     const shown = sizesOf(input).map((length) => (length > 0 ? length : "?"));
@@ -246,11 +246,23 @@ const TURNS = ["Transpose", "MatMul", "Gemm", "Flatten", "Reshape"];
  * Whether the input has channels first. It has them last where a Transpose brings them to the front, where the last axis is
  * multiplied, and where it is made a vector at once and cannot have them first.
  *
+ * @param name of the input.
  * @param sizes of its axes, 0 for those that are left open.
  */
-function isChannelsFirst(sizes: readonly number[], nodes: readonly Node[], sample: Shape | null): boolean {
+function isChannelsFirst(
+  name: string,
+  sizes: readonly number[],
+  nodes: readonly Node[],
+  sample: Shape | null,
+): boolean {
   if (sizes.length < 2) return false;
-  const first = nodes.find(({ opType }) => LOOKS.includes(opType) || TURNS.includes(opType));
+  // Constants are turned too: only what is made of the input says how it lies.
+  const made = new Set([name]);
+  const first = nodes.find(({ opType, input, output }) => {
+    if (opType === "Shape" || !made.has(input[0] ?? "")) return false;
+    for (const one of output) made.add(one);
+    return LOOKS.includes(opType) || TURNS.includes(opType);
+  });
   if (first === undefined || LOOKS.includes(first.opType)) return true;
   if (first.opType === "Transpose") return Number(first.attribute[0]?.ints.at(-1) ?? 1) === 1;
   if (first.opType === "MatMul" || sample?.length !== 3 || sizes.length !== 3) return false;
