@@ -18,10 +18,11 @@ export const kernelFitJsonSchema = z.object({
     outputs: z.int(),
     loss: z.literal("squared"),
     architecture: z.string(),
-    /** Column of sample weights; null without them. With weights, K is W^1/2 K W^1/2 in everything said of the kernel matrix below. */
-    weights: z.string().nullable(),
-    /** Training rows with a weight above zero. */
-    countedRows: z.int(),
+    /**
+     * The column of sample weights, and how many training rows have one above zero; null without it. With weights, what is said of the
+     * kernel matrix below is said of W^1/2 K W^1/2.
+     */
+    weights: z.object({ column: z.string(), rows: z.int() }).nullable().default(null),
     /** Added to the diagonal of the kernel matrix. */
     ridge: z.number(),
     ridgeChosen: z.boolean(),

@@ -71,8 +71,7 @@ function kernelJson(record: KernelRecord): KernelFitJson {
       outputs: dual.cols,
       loss: "squared",
       architecture: record.architectureText,
-      weights: settings.weights ?? null,
-      countedRows: counted.X.rows,
+      weights: settings.weights === undefined ? null : { column: settings.weights, rows: counted.X.rows },
       ridge,
       ridgeChosen: (settings.ridge ?? "auto") === "auto",
     },
@@ -106,7 +105,7 @@ function kernelJson(record: KernelRecord): KernelFitJson {
 
 /** What a kernel regression is, in plain sentences, the headline first. The architecture is for people. */
 export function kernelVerdict({ model, problem, result }: KernelFitJson, architecture: string): string[] {
-  const { ridge, ridgeChosen, countedRows } = problem;
+  const { ridge, ridgeChosen, rows, weights } = problem;
   const name = model === "ntk" ? "tangent kernel" : "covariance";
   const meaning =
     model === "ntk"
@@ -121,7 +120,7 @@ export function kernelVerdict({ model, problem, result }: KernelFitJson, archite
   return [
     `Kernel regression, solved exactly: ridge ${shown(ridge)}, ${how}.`,
     `The kernel is the ${name} of ${architecture} with infinitely wide layers: ${meaning}.`,
-    `The ridge lets ${shown(result.effectiveDimension)} of ${countedRows} directions pass.`,
+    `The ridge lets ${shown(result.effectiveDimension)} of ${weights?.rows ?? rows} directions pass.`,
   ];
 }
 

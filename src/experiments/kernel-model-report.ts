@@ -66,8 +66,8 @@ function problemTable(
       ...(problem.weights === null
         ? []
         : [
-            ["sample weights", problem.weights],
-            ["rows with a weight", problem.countedRows],
+            ["sample weights", problem.weights.column],
+            ["rows with a weight", problem.weights.rows],
           ]),
       ["ridge", problem.ridge],
       ["ridge as a share of the mean diagonal", problem.ridge / result.meanDiagonal],
