@@ -1,4 +1,5 @@
 import { FULL, gemm, gemmWorkBytes } from "./gemm";
+import { PAIR_BYTES } from "./pairs";
 import { at, madd, sumLanes } from "./simd";
 
 /**
@@ -23,7 +24,7 @@ const SIGN_BLOCK = 128;
 // @ts-ignore: decorator
 @inline
 export function threadWorkBytes(): usize {
-  return gemmWorkBytes() + max(GATED_BYTES, (SIGN_BLOCK * SIGN_BLOCK) << 3);
+  return max(PAIR_BYTES, gemmWorkBytes() + max(GATED_BYTES, (SIGN_BLOCK * SIGN_BLOCK) << 3));
 }
 
 /** Stores the 16 subset sums of four vectors, `rowBytes` apart. */

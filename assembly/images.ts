@@ -31,7 +31,7 @@ import { bytes, madd } from "./simd";
 /** Places in the table of pointers: current, spare, then the saved ones, k and theta each. */
 const SPARE: usize = 16;
 const SAVED: usize = 32;
-const TABLE: usize = 512;
+const TABLE: usize = 4352;
 
 /** Exchanges the pointers of two places of the table, k and theta. */
 function swap(table: usize, a: usize, b: usize): void {

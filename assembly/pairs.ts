@@ -18,6 +18,9 @@ const STEP: i32 = 6;
 /** Entries of a strip, and bytes of one of its two arrays. */
 const STRIP: i32 = 256;
 const ARRAY: usize = <usize>STRIP << 3;
+/** What is put aside at a time, at most (PAIR_SLOTS of src/compute/types.ts), and the room for it. */
+const SLOTS: usize = 256;
+export const PAIR_BYTES: usize = 2 * ARRAY * (1 + SLOTS);
 
 // @ts-ignore: decorator
 @inline
@@ -59,7 +62,7 @@ function add(n: usize, current: usize, slot: usize): void {
 /**
  * Rows `from` <= i < `to` of the recursion, columns j <= i only when `lower`. Numbers of rows and columns: for each step two
  * arrays of `rowStride` (`colStride`) entries; columns are read up to the next multiple of four. `theta` may be 0: not
- * written. `work` has room for 4 kB (1 + slots).
+ * written. `work` has PAIR_BYTES.
  */
 export function pairRecursion<T extends number>(
   lower: bool, from: i32, to: i32, cols: i32, steps: i32, program: usize,

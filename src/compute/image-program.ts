@@ -70,9 +70,9 @@ export interface ImageStep {
 const KINDS = new Map(Object.entries(IMAGE_STEPS).map(([kind, code]) => [code as number, kind as ImageStepKind]));
 
 /** Places for tensors put aside. */
-export const IMAGE_SLOTS = 16;
+export const IMAGE_SLOTS = 256;
 /** Numbers of the table at the head of the working memory of a thread. */
-const TABLE = 64;
+const TABLE = 544;
 
 /** The distance of lines of w entries. */
 export function lineOf(w: number): number {

@@ -203,7 +203,7 @@ export const PAIR_STEPS = { affine: 0, save: 1, exchange: 2, add: 3, numbers: 4,
 /** Numbers of a step: its kind and five parameters. */
 export const PAIR_STEP_SIZE = 6;
 /** Places for values put aside. */
-export const PAIR_SLOTS = 16;
+export const PAIR_SLOTS = 256;
 
 /** The 64-bit key of a Philox stream, as two words. */
 export type StreamKey = readonly [number, number];

@@ -1,3 +1,4 @@
+import { counted } from "../data/columns.ts";
 import type { KernelFitJson } from "./kernel-model-json.ts";
 import type { KernelRecord } from "./kernel-model-outcome.ts";
 import { metricsMarkdown } from "./model-card.ts";
@@ -18,7 +19,7 @@ export function kernelModelCard(record: KernelRecord, json: KernelFitJson, verdi
     : "";
   return `# ${target.name}: kernel regression
 
-It predicts ${what} from ${problem.features} features. Made with overparam ${VERSION}.
+It predicts ${what} from ${counted(problem.features, "feature")}. Made with overparam ${VERSION}.
 
 **${headline}**
 

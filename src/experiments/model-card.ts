@@ -1,3 +1,4 @@
+import { counted } from "../data/columns.ts";
 import { isCheckable } from "./certificate-file.ts";
 import type { FitRecord } from "./fit-record.ts";
 import type { FitJson } from "./fit-types.ts";
@@ -29,7 +30,7 @@ export function modelCard(record: FitRecord, json: FitJson, verdict: readonly st
   const [headline, ...rest] = verdict;
   return `# ${target.name}: a two-layer ${kind} network
 
-${problem.outputs === 1 ? "One output" : many}, ${result.neurons} hidden neurons, ${problem.features} features. It predicts ${what}.
+${problem.outputs === 1 ? "One output" : many}, ${result.neurons} hidden neurons, ${counted(problem.features, "feature")}. It predicts ${what}.
 ${made} with overparam ${VERSION}.
 
 **${headline}**

@@ -1,3 +1,4 @@
+import { counted } from "../data/columns.ts";
 import type { FitJson } from "./fit-types.ts";
 import { gapText, plainNumber, roundDown, roundUp } from "./rounding.ts";
 
@@ -126,7 +127,7 @@ function ownPatterns(
   { problem, result: { gap, method }, tolerance }: VerdictInput,
 ): string | null {
   const [its, itIs, aNetwork] = isSeparate(problem) ? ["their", "they are", "networks"] : ["its", "it is", "a network"];
-  const patterns = count(listed.patterns, "activation pattern");
+  const patterns = counted(listed.patterns, "activation pattern");
   const over =
     problem.outputNorm === "group"
       ? `Over ${patterns}, its own and random ones, it is`
@@ -146,7 +147,7 @@ export function subject(problem: Problem, { scope, patterns }: Result): string {
   const biasFree = bias === "none" ? "bias-free " : "";
   const kind = program === "gated" ? "gated two-layer" : "two-layer ReLU";
   const listed =
-    program === "gated" ? count(patterns, "fixed gate") : `the ${count(patterns, "activation pattern")} listed`;
+    program === "gated" ? counted(patterns, "fixed gate") : `the ${counted(patterns, "activation pattern")} listed`;
   const over = scope === "all-patterns" ? " of any width" : ` over ${listed}${separate ? " in all" : ""}`;
   return separate
     ? `no set of ${outputs} separate ${biasFree}${kind} networks${over}, one a ${partNoun(problem)},`
@@ -193,7 +194,7 @@ export function problemLine(problem: Problem, rigorous = false): string {
   const average = scaling === "mean" ? "mean" : "summed";
   const outputs = problem.outputNorm === "group" ? "|W|^2" : "|w|^2";
   const penalty = program === "gated" ? "sum |u_j|" : `(|U|^2 + ${outputs})/2`;
-  return `Objective: ${average} ${loss} loss + beta ${penalty}, beta = ${formatBeta(beta)}, ${BIAS_TEXT[bias]}; ${count(rows, "row")}, ${count(features, "feature")}. ${rigorous ? RIGOROUS : FLOATING}`;
+  return `Objective: ${average} ${loss} loss + beta ${penalty}, beta = ${formatBeta(beta)}, ${BIAS_TEXT[bias]}; ${counted(rows, "row")}, ${counted(features, "feature")}. ${rigorous ? RIGOROUS : FLOATING}`;
 }
 
 const RIGOROUS =
@@ -203,8 +204,4 @@ const FLOATING = "Floating-point arithmetic, not a rigorous proof.";
 /** Beta to 4 significant digits. */
 export function formatBeta(beta: number): string {
   return String(Number(beta.toPrecision(4)));
-}
-
-function count(value: number, noun: string): string {
-  return `${value} ${noun}${value === 1 ? "" : "s"}`;
 }
