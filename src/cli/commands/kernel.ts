@@ -68,7 +68,8 @@ export const kernelCommand = defineCommand({
     }),
     accumulation: setting(z.enum(["f64", "f32"]).optional(), {
       group: "Effort",
-      description: "of the products of inputs with --precision f32; f64 tells nearly parallel inputs apart; default f32",
+      description:
+        "of the products of inputs with --precision f32; f64 tells nearly parallel inputs apart; default f32",
     }),
     threads: fitSettingsSchema.shape.threads,
     memory: setting(z.number().positive().default(2), {
