@@ -208,7 +208,7 @@ onEveryBackend("imagePairs", (compute) => {
       expect(call(false, 2, x.subarray(1))).toThrow(RangeError);
       expect(call(false, 2, new Float64Array(2 * image))).toThrow(TypeError);
       expect(call(false, 2, x, scope.copy(new Float64Array(20).fill(99)))).toThrow(RangeError);
-      const deep = encodeImageProgram([steps[0]!, { ...STEP, kind: "save", at: 99 }]);
+      const deep = encodeImageProgram([steps[0]!, { ...STEP, kind: "save", at: 256 }]);
       expect(call(false, 2, x, scope.copy(deep))).toThrow(RangeError);
     });
   });
