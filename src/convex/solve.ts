@@ -1,7 +1,7 @@
 import { randomStream } from "../base/random.ts";
 import { CONES_RANK } from "./bounds/ladder.ts";
 import { Lanes } from "./bounds/lanes.ts";
-import { boundMaximum } from "./bounds/maximum.ts";
+import { boundMaximum, EXACT_RANK } from "./bounds/maximum.ts";
 import { certifyIterate, type LowerBound } from "./certify.ts";
 import { boundOverSeen, listedMaximum, listPatterns } from "./listed.ts";
 import { bestConstant, dualBound } from "./losses/index.ts";
@@ -23,6 +23,8 @@ const TRAIN_ACCURACY = 1e-9;
 const BOUND_SHARE = 0.1;
 /** Training of all patterns ends at this share of the time: the rest is for the proof. */
 const TRAIN_SHARE = 0.6;
+/** ... and at this one where the proof is a sweep: little time is enough for it. */
+const SWEPT_TRAIN_SHARE = 0.8;
 /** ... or, above the rank of cones, from this share on, when the last third of it has lowered the objective by less than this part of itself. */
 const SLOW_SHARE = 0.2;
 const SLOW_GAIN = 1e-3;
@@ -71,7 +73,8 @@ function* solve(problem: ConvexProblem, options: SolveOptions, lanes: Lanes): Ge
 
   const listed = listPatterns(problem, context, seed);
   const allPatterns = problem.program === "relu" && (listed === null || problem.patterns.kind === "all");
-  const trainShare = certify && listed === null ? TRAIN_SHARE : 1;
+  const share = core.Z.cols <= EXACT_RANK ? SWEPT_TRAIN_SHARE : TRAIN_SHARE;
+  const trainShare = certify && listed === null ? share : 1;
   /** Objectives of this training, with the time. */
   let course: { readonly seconds: number; readonly objective: number }[] = [];
   const slow = (): boolean => {
