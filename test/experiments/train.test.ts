@@ -356,6 +356,9 @@ describe("runTrain", () => {
     const number = { target: "u", task: "regression", untilAccuracy: 1 };
     expect((await mistake(number)).code).toBe("accuracy-needs-classes");
     expect((await mistake({ monitor: "loss:x" })).code).toBe("monitor-pace");
+    // Before the data are read.
+    const misspelt = await mistake({ monitor: "lss", data: join(folder, "missing.csv") });
+    expect([misspelt.code, misspelt.hint]).toEqual(["monitor-name", 'did you mean "loss"?']);
   });
 
   test("runTrain refuses numbers that the precision cannot hold, and networks that there is no memory for", async () => {

@@ -8,6 +8,7 @@ import {
   type Monitor,
   makeMonitors,
   monitorCatalog,
+  requireMonitors,
   type Schedule,
   Trainer,
   type UpdateRule,
@@ -59,6 +60,7 @@ export interface SessionFacts {
  */
 export async function runTrain(settings: TrainSettings, context: TrainContext): Promise<TrainOutcome> {
   const { resume } = context;
+  monitorPaces(settings);
   const resumed = resume === null ? null : readResumed(settings, resume === "killed" ? null : resume.folder);
   const isSingle = settings.precision === "f32";
   const make: MakeArray = (length) => (isSingle ? new Float32Array(length) : new Float64Array(length));
@@ -237,12 +239,12 @@ function tellResumed({ record }: Resumed, compute: Compute, note: (text: string)
   }
 }
 
-function makeSessionMonitors<A extends RealArray>(
-  { compute, scope }: Machine<A>,
-  { monitor = "" }: TrainSettings,
-  { graph, form }: PosedTraining,
-  trainer: Trainer<A>,
-): readonly Monitor[] {
+/**
+ * The monitors that are asked for, with the pace that is (null: their own).
+ *
+ * @throws ConfigError for what is no monitor or no pace.
+ */
+function monitorPaces({ monitor = "" }: TrainSettings): ReadonlyMap<string, number | null> {
   const asked = monitor.split(",").map((name) => name.trim());
   const paces = new Map<string, number | null>();
   for (const word of asked) {
@@ -256,6 +258,17 @@ function makeSessionMonitors<A extends RealArray>(
     }
     for (const one of namesOf(name)) paces.set(one, every);
   }
+  requireMonitors([...paces.keys()]);
+  return paces;
+}
+
+function makeSessionMonitors<A extends RealArray>(
+  { compute, scope }: Machine<A>,
+  settings: TrainSettings,
+  { graph, form }: PosedTraining,
+  trainer: Trainer<A>,
+): readonly Monitor[] {
+  const paces = monitorPaces(settings);
   if (paces.size === 0) return [];
   if (form.kind !== "network") {
     throw new ConfigError(`monitors watch networks, not a ${form.kind} model`, {

@@ -41,14 +41,9 @@ export const monitorNames: readonly string[] = KINDS.map(({ name }) => name);
 export const monitorCatalog: readonly { readonly name: string; readonly about: string; readonly isCheap: boolean }[] =
   KINDS.map(({ name, about, share }) => ({ name, about, isCheap: share <= CHEAP }));
 
-/**
- * The monitors of these names, sharing what they can. Their paces follow from their work, which is counted and not timed:
- * of a cheap one so that it takes less than a hundredth of the time, of others so that they take less than a quarter.
- *
- * @throws ConfigError for a name that is none; RangeError when the trainer's model is no network of the graph.
- */
-export function makeMonitors<A extends RealArray>(names: readonly string[], setup: MonitorSetup<A>): Monitor[] {
-  const kinds = names.map((name) => {
+/** @throws ConfigError for a name that is no monitor. */
+export function requireMonitors(names: readonly string[]): MonitorKind[] {
+  return names.map((name) => {
     const kind = KINDS.find((one) => one.name === name);
     if (kind !== undefined) return kind;
     const near = didYouMean(name, monitorNames);
@@ -57,6 +52,16 @@ export function makeMonitors<A extends RealArray>(names: readonly string[], setu
       hint: near === null ? `the monitors are ${monitorNames.join(", ")}` : `did you mean "${near}"?`,
     });
   });
+}
+
+/**
+ * The monitors of these names, sharing what they can. Their paces follow from their work, which is counted and not timed:
+ * of a cheap one so that it takes less than a hundredth of the time, of others so that they take less than a quarter.
+ *
+ * @throws ConfigError for a name that is none; RangeError when the trainer's model is no network of the graph.
+ */
+export function makeMonitors<A extends RealArray>(names: readonly string[], setup: MonitorSetup<A>): Monitor[] {
+  const kinds = requireMonitors(names);
   const observation = new Observation(setup);
   const { data, settings, theta } = setup.trainer;
   const batch = Math.min(settings.batch, data.n);
