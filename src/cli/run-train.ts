@@ -6,7 +6,7 @@ import { isoTime } from "../platform/clock.ts";
 import type { CommandContext } from "./command.ts";
 import { EXIT } from "./exit-codes.ts";
 import { backendLine, formatMetrics } from "./fit-lines.ts";
-import { formatArchitecture, formatNumber, formatSeconds, formatShare, plural, wrap } from "./format.ts";
+import { formatArchitecture, formatNumber, formatSeconds, formatShare, formatTable, plural, wrap } from "./format.ts";
 import { progressLine } from "./progress.ts";
 import { cancelOnSignal, reportCancelled } from "./run-fit.ts";
 import { resultWriter, type SavingCall, saveRun } from "./run-saving.ts";
@@ -146,6 +146,19 @@ function showResult({ json, verdict }: TrainOutcome, call: TrainCall, terminal: 
     write(k === 0 ? bold(lines) : lines);
   });
   for (const text of resultLines(json)) write(wrap(text, columns - 1, "  ", "    "));
+  for (const line of measuredLines(json)) write(`  ${line}`);
+}
+
+/** What the monitors measured last, as a table. */
+function measuredLines({ monitors }: TrainJson): string[] {
+  if (monitors.length === 0) return [];
+  const number = (value: number | null, none: string): string => (value === null ? none : formatNumber(value));
+  const head = ["measured", "layer", "value", "bound", "constant", "step"];
+  const rows = monitors.map(({ name, layer, value, bound, constant, step }) => [
+    ...[name, layer ?? "-", number(value, "not finite")],
+    ...[number(bound, "-"), number(constant, "-"), formatNumber(step)],
+  ]);
+  return formatTable(head, rows);
 }
 
 /** Many classes have many recalls: they are in the report. */
@@ -153,17 +166,11 @@ function withoutRecalls(metrics: Readonly<Record<string, number>>): Record<strin
   return Object.fromEntries(Object.entries(metrics).filter(([name]) => !name.startsWith("recall:")));
 }
 
-function resultLines({ result, metrics, monitors }: TrainJson): string[] {
+function resultLines({ result, metrics }: TrainJson): string[] {
   const { steps, seconds, stepsPerSecond, rate } = result;
   return [
     `${plural(steps, "step")} in ${formatSeconds(seconds)}, ${formatNumber(stepsPerSecond)} a second, rate ${formatNumber(rate)}`,
     `training samples: ${formatMetrics(withoutRecalls(metrics.train))}`,
     ...(metrics.test === null ? [] : [`held-out samples: ${formatMetrics(withoutRecalls(metrics.test))}`]),
-    ...monitors.map(({ name, layer, value, bound, constant, step }) => {
-      const where = layer === null ? "" : `, layer ${layer}`;
-      const beside = bound === null ? "" : `, bound ${formatNumber(bound)}`;
-      const needed = constant === null ? "" : `, constant ${formatNumber(constant)}`;
-      return `${name}${where}: ${value === null ? "not finite" : formatNumber(value)}${beside}${needed} (step ${step})`;
-    }),
   ];
 }
