@@ -60,6 +60,18 @@ function threads(): number | null {
   return existsSync("/proc/self/task") ? readdirSync("/proc/self/task").length : null;
 }
 
+/** The same once those of earlier tests have ended: when it has not changed for half a second. */
+async function threadsAtRest(): Promise<number | null> {
+  let count = threads();
+  for (let same = 0; same < 10; same++) {
+    await pause(50);
+    const now = threads();
+    if (now !== count) same = -1;
+    count = now;
+  }
+  return count;
+}
+
 describe("Lanes", () => {
   it("solve the same nodes as one thread, in slices of any length, with the same proof", () => {
     const side = largeSide(1);
@@ -125,7 +137,7 @@ describe("Lanes", () => {
   });
 
   it("end when they are closed", async () => {
-    const before = threads();
+    const before = await threadsAtRest();
     if (before === null) return;
     const lanes = new Lanes(compute, now);
     expect(lanes.count).toBe(2);
@@ -224,7 +236,7 @@ describe("solveConvex", () => {
   });
 
   it("leaves no thread when its generator is given up", async () => {
-    const before = threads();
+    const before = await threadsAtRest();
     if (before === null) return;
     const solving = solveConvex({ ...problem, beta: 2 }, { compute, now, seed: 0, tolerance: 1e-12 });
     for (let k = 0; k < 40; k++) solving.next();
